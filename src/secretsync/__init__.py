@@ -1,0 +1,1 @@
+"""secretsync keeps secrets in one place and pushes them to the systems that consume them."""
