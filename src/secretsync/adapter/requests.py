@@ -1,0 +1,126 @@
+"""The request object of each hook: frozen, so that hooks can grow without breaking authors."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from secretsync.adapter.ledger import LedgerEntry
+from secretsync.adapter.secret_value import SecretValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredSecret:
+    """One secret as the destination is to hold it.
+
+    Attributes:
+        key: the secret key at the source.
+        name: the name at the destination: the key schema is already applied.
+        value: the value, any unicode up to 64 KiB of UTF-8, possibly empty.
+        comment: the secret's comment, empty if it has none.
+    """
+
+    key: str
+    name: str
+    value: SecretValue
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterRequest:
+    """What every request carries.
+
+    Attributes:
+        credentials: an instance of the connection method's credential model.
+        http: a pooled client with time limits set and redirects off. It is the engine's: adapters
+            do not close it and build no transports of their own.
+        clock: returns the present time, with time zone UTC.
+        logger: bound to the sync and run. Secret values and credentials must not be logged.
+    """
+
+    credentials: Any
+    http: httpx.AsyncClient
+    clock: Callable[[], datetime]
+    logger: logging.LoggerAdapter[logging.Logger]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateRequest(AdapterRequest):
+    """Asks for proof that credentials, and the configuration if there is one, work.
+
+    Attributes:
+        config: an instance of the destination's config model; None when a connection is proved.
+    """
+
+    config: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest(AdapterRequest):
+    """What `sync` and `remove` have in common.
+
+    Attributes:
+        config: an instance of the destination's config model.
+        ledger: what this sync put there so far, intents included.
+        claimed_by_others: identity to sync name, for what other syncs put into the same target.
+            These must be neither overwritten nor deleted.
+        known_versions: versions of the destination at which it is certain that everything in the
+            ledger still holds the value it was given, because every change since was made by
+            this service. At any other version values may have been changed by somebody else.
+        digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
+        record_intent: to be awaited directly before a write, with an unconfirmed entry for each
+            thing that the write creates (possibly none). It makes them durable, so that nothing
+            that was created is forgotten if the process dies, and it raises if this run has lost
+            its lease: then the write must not happen.
+        report_progress: (step, done, total) for people who watch; done and total count keys.
+    """
+
+    config: Any
+    ledger: tuple[LedgerEntry, ...]
+    claimed_by_others: Mapping[str, str] = field(default_factory=dict)
+    known_versions: frozenset[str] = frozenset()
+    digest: Callable[[str, SecretValue], str]
+    record_intent: Callable[[Sequence[LedgerEntry]], Awaitable[None]]
+    report_progress: Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest(RunRequest):
+    """Asks that the destination hold exactly the desired secrets, as far as they are ours.
+
+    Attributes:
+        desired: what the destination is to hold; names are unique after `name_identity`.
+        delete_missing: whether what the ledger lists and `desired` does not is to be deleted.
+        claims: tells of a name at the destination whether this sync may delete a secret of that
+            name although the ledger does not list it. Always False except on the first run of a
+            sync that overwrites the destination and has a key schema. Implies `delete_missing`.
+    """
+
+    desired: tuple[DesiredSecret, ...]
+    delete_missing: bool = True
+    claims: Callable[[str], bool] = field(default=lambda _: False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRequest(RunRequest):
+    """Asks that everything that the ledger lists, and nothing else, be taken away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverRequest(AdapterRequest):
+    """Asks for one page of choices for a configuration field.
+
+    Attributes:
+        option_list: one of the names in `DestinationInfo.option_lists`.
+        parameters: values chosen before, as that list declares them, e.g. `spaceId`.
+        page_size: how many options at most, 1 to 1000.
+        page_token: empty for the first page, else `next_page_token` of the page before.
+    """
+
+    option_list: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = 50
+    page_token: str = ""
