@@ -1,0 +1,73 @@
+# Builds, tests and checks secretsync. Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := .ci/constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+PYTHON_FILES := src plugins tests .ci
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format lint types layers protos protos-check wheels clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+# Each stamp stands for one set of installed packages; it is older than what defines the set
+# exactly when something must be installed again.
+$(VENV)/.installed: pyproject.toml plugins/octopus-deploy/pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit("secretsync needs Python 3.11 or newer: set PYTHON=...") if sys.version_info < (3, 11) else None'
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable . --editable 'plugins/octopus-deploy[sandbox]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.installed
+	@echo "Installing the tools of the tests ..."
+	@$(PIP) $$($(PYTHON) .ci/groups.py test)
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@echo "Installing the tools of the checks ..."
+	@$(PIP) $$($(PYTHON) .ci/groups.py check)
+	@touch $@
+
+install: $(VENV)/.installed ## Install secretsync and the Octopus sandbox into .venv
+
+demo: $(VENV)/.installed ## Show the main job end to end; ENV_FILE=path takes your own .env for dev
+	@$(BIN)/python tests/acceptance/demo $(if $(ENV_FILE),"$(ENV_FILE)")
+
+test: $(VENV)/.test ## Run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.check lint types layers protos-check ## Run everything that CI runs
+	$(BIN)/python -m pytest --cov --cov-report=term
+	$(MAKE) wheels
+
+format: $(VENV)/.check ## Format Python and protos
+	$(BIN)/ruff format $(PYTHON_FILES)
+	$(BIN)/ruff check --fix $(PYTHON_FILES)
+	$(BIN)/buf format --write
+
+lint: $(VENV)/.check ## Check format and style of Python and protos
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+
+types: $(VENV)/.check ## Check types
+	$(BIN)/mypy src/secretsync plugins/octopus-deploy/src/secretsync_octopus_deploy
+
+layers: $(VENV)/.check ## Check that imports keep to the layers
+	$(BIN)/lint-imports --no-logo
+
+protos: $(VENV)/.check ## Generate src/secretsync/v1 from protos
+	$(BIN)/python .ci/protos.py src
+
+protos-check: $(VENV)/.check ## Check that generating again changes nothing
+	$(BIN)/python .ci/protos.py --check src
+
+wheels: $(VENV)/.check ## Build the wheels, and run the acceptance tests against them alone
+	$(BIN)/python .ci/wheels.py
+
+clean: ## Remove what was built and installed
+	rm -rf $(VENV) dist plugins/octopus-deploy/dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
