@@ -1,0 +1,71 @@
+"""What each error of an adapter means to a caller and to a run."""
+
+import math
+
+from secretsync.adapter import (
+    AdapterError,
+    AuthenticationFailed,
+    Conflict,
+    InvalidConfig,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    Unavailable,
+    Unsupported,
+)
+from secretsync.domain.problems import Code, Problem, Reason, Violation
+
+MAX_RETRY_AFTER = 86400.0
+"""A destination that asks for a longer pause, in seconds, is asked again after a day."""
+
+_MEANINGS: dict[type[AdapterError], tuple[Code, Reason]] = {
+    AuthenticationFailed: (Code.FAILED_PRECONDITION, Reason.AUTHENTICATION_FAILED),
+    PermissionDenied: (Code.FAILED_PRECONDITION, Reason.DESTINATION_PERMISSION_DENIED),
+    NotFound: (Code.FAILED_PRECONDITION, Reason.DESTINATION_NOT_FOUND),
+    Conflict: (Code.ABORTED, Reason.DESTINATION_CONFLICT),
+    RateLimited: (Code.UNAVAILABLE, Reason.RATE_LIMITED),
+    Unavailable: (Code.UNAVAILABLE, Reason.DESTINATION_UNAVAILABLE),
+    InvalidConfig: (Code.INVALID_ARGUMENT, Reason.DESTINATION_CONFIG_INVALID),
+    Unsupported: (Code.FAILED_PRECONDITION, Reason.UNSUPPORTED),
+}
+
+
+def problem_from(error: AdapterError, *, config_field: str = "") -> Problem:
+    """Return the problem that tells of an adapter's error.
+
+    Args:
+        error: what the adapter raised.
+        config_field: path of the configuration or the credentials in the request, e.g.
+            `secret_sync.destination_config`; the adapter's own field names follow it.
+    """
+    code, reason = next(
+        (meaning for kind, meaning in _MEANINGS.items() if isinstance(error, kind)),
+        (Code.INTERNAL, Reason.INTERNAL),
+    )
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return Problem(
+        code,
+        reason,
+        message,
+        violations=_violations(error, config_field),
+        retry_after=_retry_after(error),
+    )
+
+
+def _retry_after(error: AdapterError) -> float | None:
+    """Return the seconds that a destination asks for, within what a queue can wait."""
+    if not isinstance(error, RateLimited | Unavailable):
+        return None
+    seconds = error.retry_after
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _violations(error: AdapterError, config_field: str) -> list[Violation]:
+    prefix = f"{config_field}." if config_field else ""
+    if isinstance(error, InvalidConfig):
+        return [Violation(f"{prefix}{field}", rule) for field, rule in error.violations.items()]
+    if isinstance(error, NotFound) and error.field:
+        return [Violation(f"{prefix}{error.field}", error.message)]
+    return []

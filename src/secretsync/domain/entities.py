@@ -1,0 +1,264 @@
+"""What secretsync keeps, as plain immutable records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from secretsync.adapter import Action, KeyResult
+from secretsync.domain.problems import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project. Times are UTC; `version` counts from 1 with each change."""
+
+    uid: str
+    slug: str
+    display_name: str = ""
+    description: str = ""
+    version: int = 1
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"projects/{self.slug}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """An environment; `project` is the slug of its project."""
+
+    uid: str
+    project_uid: str
+    project: str
+    slug: str
+    display_name: str = ""
+    description: str = ""
+    version: int = 1
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"projects/{self.project}/environments/{self.slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRef:
+    """A folder: an environment's uid and a path."""
+
+    environment_uid: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret as stored: `sealed_value` is its encrypted value."""
+
+    uid: str
+    environment_uid: str
+    path: str
+    key: str
+    sealed_value: bytes
+    comment: str = ""
+    version: int = 1
+    create_time: datetime
+    update_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretImport:
+    """An import of one folder into another; environments are given by uid and slug."""
+
+    uid: str
+    project: str
+    environment_uid: str
+    environment: str
+    path: str
+    import_environment_uid: str
+    import_environment: str
+    import_path: str
+    position: int
+    create_time: datetime
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"projects/{self.project}/environments/{self.environment}/secretImports/{self.uid}"
+
+    @property
+    def folder(self) -> FolderRef:
+        """The folder that imports."""
+        return FolderRef(self.environment_uid, self.path)
+
+    @property
+    def imported(self) -> FolderRef:
+        """The folder that is imported."""
+        return FolderRef(self.import_environment_uid, self.import_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A connection as stored: `sealed_credentials` is the encrypted JSON of its credentials."""
+
+    uid: str
+    project_uid: str
+    project: str
+    slug: str
+    description: str = ""
+    destination: str
+    method: str
+    sealed_credentials: bytes
+    public_credentials: Mapping[str, Any]
+    credentials_hash: str
+    version: int = 1
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"projects/{self.project}/connections/{self.slug}"
+
+
+class InitialSyncBehavior(StrEnum):
+    """What the first run does about what the destination holds already."""
+
+    OVERWRITE_DESTINATION = "overwrite-destination"
+    IMPORT_PRIORITIZE_SOURCE = "import-prioritize-source"
+    IMPORT_PRIORITIZE_DESTINATION = "import-prioritize-destination"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOptions:
+    """How secrets are synced; an empty key schema means that the name is the key."""
+
+    initial_sync_behavior: InitialSyncBehavior = InitialSyncBehavior.OVERWRITE_DESTINATION
+    key_schema: str = ""
+    disable_secret_deletion: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSync:
+    """A secret sync.
+
+    `target_key` names the document that it writes to; `initialized` tells whether a run has
+    succeeded since the sync began to write there.
+    """
+
+    uid: str
+    project_uid: str
+    project: str
+    slug: str
+    description: str = ""
+    destination: str
+    connection_uid: str
+    connection: str
+    environment_uid: str
+    environment: str
+    secret_path: str = "/"  # noqa: S105  the path of a folder
+    recursive: bool = False
+    destination_config: Mapping[str, Any]
+    options: SyncOptions = field(default_factory=SyncOptions)
+    is_enabled: bool = True
+    is_auto_sync_enabled: bool = True
+    target_key: str
+    initialized: bool = False
+    version: int = 1
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"projects/{self.project}/secretSyncs/{self.slug}"
+
+    @property
+    def source(self) -> FolderRef:
+        """The folder that the secrets come from."""
+        return FolderRef(self.environment_uid, self.secret_path)
+
+
+class RunAction(StrEnum):
+    """What a run does."""
+
+    SYNC = "sync"
+    REMOVE = "remove"
+
+
+class RunTrigger(StrEnum):
+    """Why a run was queued."""
+
+    MANUAL = "manual"
+    CREATE = "create"
+    UPDATE = "update"
+    SOURCE_CHANGE = "source-change"
+
+
+class RunState(StrEnum):
+    """How far a run has come."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One HTTP request of a run; status 0 means that no response came, seconds are wall time."""
+
+    method: str
+    path: str
+    status_code: int
+    seconds: float
+    request_bytes: int
+    response_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """What a run did at the destination; `counts` has every action of `Action`."""
+
+    keys: tuple[KeyResult, ...] = ()
+    counts: Mapping[Action, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    http_requests: tuple[HttpRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRun:
+    """One execution of a secret sync.
+
+    `seq` orders runs by creation (0 until stored). `lease_token` grows with each claim: whoever
+    holds an older one is fenced off. `delete_sync` asks for the sync to be deleted after success.
+    """
+
+    uid: str
+    seq: int = 0
+    sync_uid: str
+    sync_name: str
+    action: RunAction
+    trigger: RunTrigger
+    state: RunState = RunState.PENDING
+    message: str = ""
+    error_reason: Reason | None = None
+    attempt: int = 0
+    create_time: datetime
+    not_before: datetime
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+    lease_token: int = 0
+    lease_until: datetime | None = None
+    delete_sync: bool = False
+    outcome: RunOutcome = field(default_factory=RunOutcome)
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"{self.sync_name}/runs/{self.uid}"

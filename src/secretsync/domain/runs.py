@@ -1,0 +1,102 @@
+"""Rules of runs: what a new trigger does to the queue, and when a failed attempt is tried again."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
+from secretsync.domain.problems import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """When to try again.
+
+    Attributes:
+        max_attempts: attempts in all.
+        base: seconds before the second attempt, at most; doubles with each further one.
+        ceiling: seconds between attempts, at most, unless the destination asks for more.
+    """
+
+    max_attempts: int = 5
+    base: float = 3.0
+    ceiling: float = 300.0
+
+    def delay(self, attempt: int, retry_after: float | None, rng: random.Random) -> float:
+        """Return the seconds to wait after an attempt.
+
+        Half of it is fixed and half random, so that runs which failed together spread out.
+
+        Args:
+            attempt: number of the attempt that failed, from 1.
+            retry_after: what the destination asked for, in seconds; never less is waited.
+            rng: the source of chance.
+        """
+        longest = min(self.ceiling, self.base * 2.0 ** (attempt - 1))
+        delay = longest / 2 + rng.uniform(0, longest / 2)
+        if retry_after is None:
+            return delay
+        return max(delay, retry_after + rng.uniform(0, self.base))
+
+
+def may_join(waiting: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
+    """Tell whether a waiting run answers a new trigger, so that no further run is needed.
+
+    A run reads the source when it starts, so any number of triggers for one action are answered by
+    one run. An automatic trigger also joins a waiting removal: somebody asked for the secrets to be
+    taken away, and a change at the source is no reason to overrule that.
+    """
+    return waiting.action is action or trigger is not RunTrigger.MANUAL
+
+
+def may_join_running(running: SyncRun, trigger: RunTrigger) -> bool:
+    """Tell whether a run under way answers a new trigger, so that no further run is needed.
+
+    A sync under way has read the source already, so it answers nothing. A removal answers automatic
+    triggers, as it does while it waits: what was asked for must not depend on when it started, and
+    a run in its wake would take its place if it has to be tried again.
+    """
+    return running.action is RunAction.REMOVE and trigger is not RunTrigger.MANUAL
+
+
+def supersede(run: SyncRun, by: SyncRun, now: datetime) -> SyncRun:
+    """Return the run as ended because a newer one takes its place."""
+    return replace(
+        run,
+        state=RunState.FAILED,
+        finish_time=now,
+        error_reason=Reason.SUPERSEDED,
+        message=f"a newer run took its place: {by.name}",
+        lease_until=None,
+    )
+
+
+def after_transient_failure(
+    run: SyncRun,
+    *,
+    message: str,
+    reason: Reason,
+    retry_after: float | None,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
+    """Return the run as waiting for its next attempt, or as FAILED if that was the last."""
+    if run.attempt >= policy.max_attempts:
+        return replace(
+            run,
+            state=RunState.FAILED,
+            finish_time=now,
+            message=f"{message} (gave up after {run.attempt} attempts)",
+            error_reason=reason,
+            lease_until=None,
+        )
+    delay = policy.delay(run.attempt, retry_after, rng)
+    return replace(
+        run,
+        state=RunState.PENDING,
+        not_before=now + timedelta(seconds=delay),
+        message=f"attempt {run.attempt} of {policy.max_attempts} failed, will try again: {message}",
+        error_reason=None,
+        lease_until=None,
+    )

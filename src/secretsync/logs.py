@@ -1,0 +1,53 @@
+"""Logging that cannot leak: exceptions are told by type and place, never by their text."""
+
+import logging
+import sys
+import traceback
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+LEVELS = ("debug", "info", "warning", "error")
+MAX_CAUSES = 10
+MAX_PLACES = 30
+
+
+def configure(level: str) -> None:
+    """Send the log to stderr.
+
+    Args:
+        level: one of `LEVELS`.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # These print headers and bodies at DEBUG: never let them below WARNING.
+    for name in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return an exception's type and the places it passed, innermost last; then its causes.
+
+    Its text is left out: foreign code may have put a secret value or a credential into it (an HTTP
+    library, for one, quotes a header that it finds illegal).
+    """
+    told: list[str] = []
+    seen: set[int] = set()
+    following: BaseException | None = error
+    # Causes may go in a circle, and be many: a loop that retries chains each error to the last.
+    while following is not None and id(following) not in seen and len(told) < MAX_CAUSES:
+        seen.add(id(following))
+        told.append(_type_and_places(following))
+        following = _cause(following)
+    return ", caused by ".join(told)
+
+
+def _type_and_places(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__, limit=-MAX_PLACES)
+    places = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__module__}.{type(error).__qualname__} at {places or 'unknown place'}"
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    if error.__cause__ is not None or error.__suppress_context__:
+        return error.__cause__
+    return error.__context__

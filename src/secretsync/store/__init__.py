@@ -1,0 +1,1 @@
+"""The state store: a protocol, and its SQLite implementation."""

@@ -1,0 +1,112 @@
+"""The tables of what each sync put at its destination, and of how destinations' versions grew."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from sqlite_utils import Database
+
+from secretsync.adapter import LedgerEntry
+
+KEPT_WRITES: Final = 1000
+"""How many writes of a target are remembered."""
+
+
+class Ledger:
+    """Implements `LedgerTable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_sync(self, sync_uid: str) -> Sequence[LedgerEntry]:
+        rows = self._database.execute(
+            """
+            SELECT key, name, identity, remote_id, digest, version, confirmed FROM ledger
+            WHERE sync_uid = ? ORDER BY identity, confirmed DESC
+            """,
+            [sync_uid],
+        )
+        return [
+            LedgerEntry(
+                key=key,
+                name=name,
+                identity=identity,
+                remote_id=remote_id,
+                digest=digest,
+                version=version,
+                confirmed=bool(confirmed),
+            )
+            for key, name, identity, remote_id, digest, version, confirmed in rows
+        ]
+
+    def replace(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
+        self._database.execute("DELETE FROM ledger WHERE sync_uid = ?", [sync_uid])
+        self._insert(sync_uid, entries)
+
+    def put_intents(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
+        self._database.execute(
+            "DELETE FROM ledger WHERE sync_uid = ? AND NOT confirmed", [sync_uid]
+        )
+        self._insert(sync_uid, entries)
+
+    def has_entries(self, sync_uid: str) -> bool:
+        [[found]] = self._database.execute(
+            "SELECT EXISTS (SELECT 1 FROM ledger WHERE sync_uid = ?)", [sync_uid]
+        )
+        return bool(found)
+
+    def claimed_by_others(self, sync_uid: str, target_key: str) -> Mapping[str, str]:
+        rows = self._database.execute(
+            """
+            SELECT identity, 'projects/' || sync.project || '/secretSyncs/' || sync.slug AS name
+            FROM secret_syncs AS sync CROSS JOIN ledger ON ledger.sync_uid = sync.uid
+            WHERE sync.target_key = ? AND sync.uid <> ?
+            ORDER BY name DESC
+            """,
+            [target_key, sync_uid],
+        )
+        # Should two of them claim the same identity, the one whose name comes first is told.
+        return dict(rows.fetchall())
+
+    def record_write(self, target_key: str, before: str, after: str) -> None:
+        self._database.execute(
+            "INSERT INTO target_writes (target_key, version_before, version_after) "
+            "VALUES (?, ?, ?)",
+            [target_key, before, after],
+        )
+        self._database.execute(
+            """
+            DELETE FROM target_writes WHERE target_key = ?1 AND seq <= (
+                SELECT seq FROM target_writes WHERE target_key = ?1
+                ORDER BY seq DESC LIMIT 1 OFFSET ?2
+            )
+            """,
+            [target_key, KEPT_WRITES],
+        )
+
+    def versions_after(self, target_key: str, version: str) -> frozenset[str]:
+        # UNION drops what was reached before, so that a circle of versions ends too.
+        rows = self._database.execute(
+            """
+            WITH RECURSIVE reached (version) AS (
+                VALUES (?2)
+                UNION
+                SELECT version_after FROM reached CROSS JOIN target_writes
+                WHERE target_key = ?1 AND version_before = reached.version
+            )
+            SELECT version FROM reached
+            """,
+            [target_key, version],
+        )
+        return frozenset(found for (found,) in rows)
+
+    def _insert(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
+        self._database.conn.executemany(
+            """
+            INSERT INTO ledger
+                (sync_uid, identity, confirmed, key, name, remote_id, digest, version)
+            VALUES
+                (:sync_uid, :identity, :confirmed, :key, :name, :remote_id, :digest, :version)
+            """,
+            ({"sync_uid": sync_uid, **asdict(entry)} for entry in entries),
+        )

@@ -1,0 +1,182 @@
+"""The table of runs, which is the queue as well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from secretsync.domain.entities import RunAction, SyncRun
+from secretsync.domain.problems import Reason
+from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
+from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
+
+# Runs are looked at by seq, so a run that may not start yet lets the next one pass. A run is not
+# in its own way: `other` is RUNNING with a live lease, and what may start is not.
+_CLAIM = """
+    UPDATE runs SET
+        state = 'running',
+        attempt = attempt + 1,
+        lease_token = lease_token + 1,
+        lease_until = :lease_until,
+        start_time = :now,
+        (claimed_target, claimed_connection) = (
+            SELECT target_key, connection_uid FROM secret_syncs WHERE uid = runs.sync_uid
+        )
+    WHERE seq = (
+        SELECT run.seq FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+        WHERE run.state IN ('pending', 'running')
+            AND CASE run.state
+                WHEN 'pending' THEN run.not_before <= :now
+                ELSE run.lease_until <= :now
+            END
+            AND (sync.is_enabled OR run.action <> 'sync')
+            AND NOT EXISTS (
+                SELECT 1 FROM runs AS other
+                WHERE other.state = 'running' AND other.sync_uid = run.sync_uid
+                    AND other.lease_until > :now
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM runs AS other
+                WHERE other.state = 'running' AND other.claimed_target = sync.target_key
+                    AND other.lease_until > :now
+            )
+            AND (
+                SELECT count(*) FROM runs AS other
+                WHERE other.state = 'running' AND other.claimed_connection = sync.connection_uid
+                    AND other.lease_until > :now
+            ) < :max_per_connection
+        ORDER BY run.seq LIMIT 1
+    )
+    RETURNING *
+"""
+
+# A run that waits, or one that began later, stands for the later wish.
+_SUPERSEDE = """
+    UPDATE runs SET
+        state = 'failed', error_reason = :reason, finish_time = :now, lease_until = NULL,
+        message = 'cut short by a restart of the server; a newer run of this sync takes its place'
+    WHERE state = 'running' AND (
+        EXISTS (
+            SELECT 1 FROM runs AS other
+            WHERE other.state = 'pending' AND other.sync_uid = runs.sync_uid
+        ) OR EXISTS (
+            SELECT 1 FROM runs AS other
+            WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
+                AND other.seq > runs.seq
+        )
+    )
+"""
+
+
+# A lease that has ended can be renewed late, unless a run that must not be at work at the same time
+# was claimed meanwhile: that one's lease ends later, or it would not have been claimed.
+_RENEW = """
+    UPDATE runs SET lease_until = :lease_until
+    WHERE uid = :uid AND lease_token = :lease_token AND state = 'running'
+        AND NOT EXISTS (
+            SELECT 1 FROM runs AS other
+            WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
+                AND other.lease_until > runs.lease_until
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM runs AS other
+            WHERE other.state = 'running' AND other.claimed_target = runs.claimed_target
+                AND other.lease_until > runs.lease_until
+        )
+"""
+
+
+class Runs:
+    """Implements `RunTable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, run: SyncRun) -> SyncRun:
+        seq = RUNS.insert(self._database, run)
+        save_details(self._database, run)
+        return replace(run, seq=seq)
+
+    def get(self, sync_uid: str, uid: str) -> SyncRun | None:
+        return self._one("SELECT * FROM runs WHERE uid = ? AND sync_uid = ?", [uid, sync_uid])
+
+    def list(self, sync_uid: str, before: int, limit: int) -> Sequence[SyncRun]:
+        return RUNS.all(
+            self._database,
+            "SELECT * FROM runs WHERE sync_uid = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            [sync_uid, before, limit],
+        )
+
+    def pending(self, sync_uid: str) -> SyncRun | None:
+        return self._one("SELECT * FROM runs WHERE sync_uid = ? AND state = 'pending'", [sync_uid])
+
+    def running(self, sync_uid: str) -> SyncRun | None:
+        # Two at most: one with a live lease, and one that lost its own and waits to be resumed.
+        return self._one(
+            "SELECT * FROM runs WHERE sync_uid = ? AND state = 'running' "
+            "ORDER BY lease_until DESC LIMIT 1",
+            [sync_uid],
+        )
+
+    def latest(self, sync_uids: Sequence[str]) -> Mapping[tuple[str, RunAction], SyncRun]:
+        found = RUNS.all(
+            self._database,
+            """
+            SELECT runs.* FROM json_each(:syncs) AS sync CROSS JOIN json_each(:actions) AS wanted
+            CROSS JOIN runs ON runs.seq = (
+                SELECT max(seq) FROM runs AS run
+                WHERE run.sync_uid = sync.value AND run.action = wanted.value
+            )
+            """,
+            {"syncs": to_json(list(sync_uids)), "actions": to_json(list(RunAction))},
+        )
+        return {(run.sync_uid, run.action): run for run in found}
+
+    def update(self, run: SyncRun) -> None:
+        RUNS.update(self._database, run)
+        save_details(self._database, run)
+
+    def claim(
+        self, now: datetime, lease_until: datetime, max_per_connection: int
+    ) -> SyncRun | None:
+        return self._one(
+            _CLAIM,
+            {
+                "now": time_to_text(now),
+                "lease_until": time_to_text(lease_until),
+                "max_per_connection": max_per_connection,
+            },
+        )
+
+    def renew(self, uid: str, lease_token: int, lease_until: datetime) -> bool:
+        renewed = self._database.execute(
+            _RENEW,
+            {"uid": uid, "lease_token": lease_token, "lease_until": time_to_text(lease_until)},
+        )
+        return renewed.rowcount == 1
+
+    def next_due(self) -> datetime | None:
+        [[due]] = self._database.execute(
+            """
+            SELECT min(moment) FROM (
+                SELECT min(not_before) AS moment FROM runs WHERE state = 'pending'
+                UNION ALL
+                SELECT min(lease_until) FROM runs WHERE state = 'running'
+            )
+            """
+        )
+        return None if due is None else time_from_text(due)
+
+    def release_all(self, now: datetime) -> int:
+        superseded = self._database.execute(
+            _SUPERSEDE, {"now": time_to_text(now), "reason": Reason.SUPERSEDED}
+        )
+        released = self._database.execute(
+            "UPDATE runs SET state = 'pending', attempt = max(attempt - 1, 0), lease_until = NULL "
+            "WHERE state = 'running'"
+        )
+        return superseded.rowcount + released.rowcount
+
+    def _one(self, sql: str, parameters: Sequence[object] | dict[str, object]) -> SyncRun | None:
+        return with_details(self._database, RUNS.one(self._database, sql, parameters))

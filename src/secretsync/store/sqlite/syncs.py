@@ -1,0 +1,92 @@
+"""The table of secret syncs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from sqlite_utils import Database
+
+from secretsync.domain.entities import FolderRef, InitialSyncBehavior, SecretSync, SyncOptions
+from secretsync.store.sqlite.paths import ancestors
+from secretsync.store.sqlite.rows import Codec, Record, to_json
+
+
+def _options_from_json(text: str) -> SyncOptions:
+    stored = json.loads(text)
+    behavior = InitialSyncBehavior(stored.pop("initial_sync_behavior"))
+    return SyncOptions(initial_sync_behavior=behavior, **stored)
+
+
+SYNCS = Record(
+    "secret_syncs",
+    SecretSync,
+    custom={"options": Codec(lambda options: to_json(asdict(options)), _options_from_json)},
+)
+
+
+class Syncs:
+    """Implements `SyncTable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, sync: SecretSync) -> None:
+        SYNCS.insert(self._database, sync)
+
+    def get(self, project_uid: str, slug: str) -> SecretSync | None:
+        return SYNCS.one(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE project_uid = ? AND slug = ?",
+            [project_uid, slug],
+        )
+
+    def by_uid(self, uid: str) -> SecretSync | None:
+        return SYNCS.one(self._database, "SELECT * FROM secret_syncs WHERE uid = ?", [uid])
+
+    def list(self, project_uid: str, after: str, limit: int) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE project_uid = ? AND slug > ? ORDER BY slug LIMIT ?",
+            [project_uid, after, limit],
+        )
+
+    def update(self, sync: SecretSync) -> None:
+        SYNCS.update(self._database, sync)
+
+    def delete(self, uid: str) -> None:
+        self._database.execute("DELETE FROM secret_syncs WHERE uid = ?", [uid])
+
+    def using_connection(self, connection_uid: str) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE connection_uid = ? ORDER BY uid",
+            [connection_uid],
+        )
+
+    def using_environment(self, environment_uid: str) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE environment_uid = ? ORDER BY uid",
+            [environment_uid],
+        )
+
+    def reading(self, folders: Iterable[FolderRef]) -> Sequence[SecretSync]:
+        # Each folder is looked up itself, and each that contains it for recursive syncs only.
+        sources = {
+            (folder.environment_uid, path, path == folder.path)
+            for folder in folders
+            for path in (folder.path, *ancestors(folder.path))
+        }
+        return SYNCS.all(
+            self._database,
+            """
+            SELECT * FROM secret_syncs WHERE uid IN (
+                SELECT sync.uid FROM json_each(?) AS source CROSS JOIN secret_syncs AS sync
+                WHERE sync.environment_uid = json_extract(source.value, '$[0]')
+                    AND sync.secret_path = json_extract(source.value, '$[1]')
+                    AND (sync.recursive OR json_extract(source.value, '$[2]'))
+            )
+            ORDER BY uid
+            """,
+            [to_json(sorted(sources))],
+        )

@@ -1,0 +1,30 @@
+"""The tables as one transaction sees them."""
+
+from sqlite_utils import Database
+
+from secretsync.store.sqlite.connections import Connections
+from secretsync.store.sqlite.idempotency import Idempotency
+from secretsync.store.sqlite.imports import Imports
+from secretsync.store.sqlite.keys import Keys
+from secretsync.store.sqlite.ledger import Ledger
+from secretsync.store.sqlite.projects import Environments, Projects
+from secretsync.store.sqlite.runs import Runs
+from secretsync.store.sqlite.secrets import Secrets
+from secretsync.store.sqlite.syncs import Syncs
+
+
+class SqliteTransaction:
+    """Implements `Transaction` on one thread's connection."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.projects = Projects(database)
+        self.environments = Environments(database)
+        self.secrets = Secrets(database)
+        self.imports = Imports(database)
+        self.connections = Connections(database)
+        self.syncs = Syncs(database)
+        self.runs = Runs(database)
+        self.ledger = Ledger(database)
+        self.idempotency = Idempotency(database)
+        self.keys = Keys(database)

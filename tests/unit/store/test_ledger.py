@@ -1,0 +1,96 @@
+"""Ledgers, and the chain of versions that this service alone has made."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secretsync.store.errors import ConstraintError
+from secretsync.store.sqlite import SqliteStore
+from secretsync.store.sqlite.transaction import SqliteTransaction
+
+if TYPE_CHECKING:
+    from tests.unit.store.conftest import Make
+
+Scratch = Callable[[], AbstractContextManager[SqliteTransaction]]
+SYNC = "y-to-octopus"
+
+
+def test_the_ledger_comes_back_by_identity_confirmed_first(scratch: Scratch, make: "Make") -> None:
+    confirmed = [make.entry("a"), make.entry("b", version=None), make.entry("ü")]
+    intents = [
+        make.entry("a", confirmed=False, remote_id=None, digest="e"),
+        make.entry("c", confirmed=False, remote_id=None),
+    ]
+    with scratch() as tx:
+        assert tx.ledger.of_sync(SYNC) == []
+        assert not tx.ledger.has_entries(SYNC)
+        tx.ledger.replace(SYNC, reversed(confirmed))
+        assert tx.ledger.has_entries(SYNC)
+        tx.ledger.put_intents(SYNC, [make.entry("gone", confirmed=False)])
+        tx.ledger.put_intents(SYNC, reversed(intents))
+        together = [confirmed[0], intents[0], confirmed[1], intents[1], confirmed[2]]
+        assert tx.ledger.of_sync(SYNC) == together
+        tx.ledger.put_intents(SYNC, [])
+        assert tx.ledger.of_sync(SYNC) == confirmed
+        tx.ledger.put_intents(SYNC, intents)
+        tx.ledger.replace(SYNC, confirmed[:1])
+        assert tx.ledger.of_sync(SYNC) == confirmed[:1]
+        tx.ledger.replace(SYNC, [])
+        assert not tx.ledger.has_entries(SYNC)
+
+
+async def test_an_identity_is_confirmed_once(store: SqliteStore, make: "Make") -> None:
+    await store.write(make.world)
+    await store.write(lambda tx: tx.ledger.replace(SYNC, [make.entry("a")]))
+    twice = [make.entry("b"), make.entry("b", key="other")]
+    with pytest.raises(ConstraintError):
+        await store.write(lambda tx: tx.ledger.replace(SYNC, twice))
+    assert await store.read(lambda tx: tx.ledger.of_sync(SYNC)) == [make.entry("a")]
+
+
+def test_claims_of_other_syncs_on_the_target(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        for slug, target in [("one", "t"), ("two", "t"), ("self", "t"), ("away", "u")]:
+            tx.syncs.insert(make.sync(slug, target_key=target))
+            tx.ledger.replace(f"y-{slug}", [make.entry(slug), make.entry("shared")])
+        tx.ledger.put_intents("y-one", [make.entry("planned", confirmed=False)])
+        assert tx.ledger.claimed_by_others("y-self", "t") == {
+            "one": "projects/shop/secretSyncs/one",
+            "two": "projects/shop/secretSyncs/two",
+            "planned": "projects/shop/secretSyncs/one",
+            "shared": "projects/shop/secretSyncs/one",
+        }
+        assert set(tx.ledger.claimed_by_others("y-self", "u")) == {"away", "shared"}
+        assert tx.ledger.claimed_by_others("y-self", "v") == {}
+
+
+VERSIONS = st.integers(0, 8).map(str)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(VERSIONS, VERSIONS), max_size=20), VERSIONS)
+def test_versions_are_those_that_recorded_writes_lead_to(
+    scratch: Scratch, writes: list[tuple[str, str]], start: str
+) -> None:
+    reached = {start}
+    while more := {after for before, after in writes if before in reached} - reached:
+        reached |= more
+    with scratch() as tx:
+        for before, after in writes:
+            tx.ledger.record_write("target", before, after)
+            tx.ledger.record_write("other target", after, before)
+        assert tx.ledger.versions_after("target", start) == reached
+
+
+def test_the_newest_thousand_writes_of_a_target_are_kept(scratch: Scratch) -> None:
+    with scratch() as tx:
+        tx.ledger.record_write("other", "0", "1")
+        for version in range(1, 1004):
+            tx.ledger.record_write("target", str(version), str(version + 1))
+        assert len(tx.ledger.versions_after("target", "4")) == 1001
+        assert tx.ledger.versions_after("target", "3") == {"3"}
+        assert tx.ledger.versions_after("other", "0") == {"0", "1"}

@@ -1,0 +1,159 @@
+"""Every statement finds its rows through an index, however large the tables grow."""
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from secretsync.domain.entities import FolderRef
+from secretsync.store.protocol import Transaction
+from secretsync.store.sqlite.transaction import SqliteTransaction
+
+if TYPE_CHECKING:
+    from tests.unit.store.conftest import Make
+
+Scratch = Callable[[], AbstractContextManager[SqliteTransaction]]
+
+FOLDER = FolderRef("e-dev", "/a")
+SYNC = "y-to-octopus"
+
+# What may be gone through from end to end: a parameter, what a statement itself has computed, and
+# the runs that are not finished, by an index that holds no others (all but `runs_by_...`).
+SMALL = re.compile(
+    r"SCAN (\w+ VIRTUAL TABLE|\d+ CONSTANT ROWS?|CONSTANT ROW|reached|\(subquery-\d+\)"
+    r"|runs? USING (COVERING )?INDEX runs_(?!by_)\w+)"
+)
+
+METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
+    "projects.get": lambda tx, _: tx.projects.get("shop"),
+    "projects.list": lambda tx, _: tx.projects.list("a", 10),
+    "projects.update": lambda tx, make: tx.projects.update(make.project()),
+    "environments.get": lambda tx, _: tx.environments.get("p-shop", "dev"),
+    "environments.list": lambda tx, _: tx.environments.list("p-shop", "a", 10),
+    "environments.update": lambda tx, make: tx.environments.update(make.environment()),
+    "secrets.find": lambda tx, _: tx.secrets.find(FOLDER, ["A", "B"]),
+    "secrets.delete": lambda tx, _: tx.secrets.delete(["s"]),
+    "secrets.list own": lambda tx, _: tx.secrets.list(
+        FOLDER, recursive=False, after=("/a", "K"), limit=10
+    ),
+    "secrets.list all": lambda tx, _: tx.secrets.list(
+        FOLDER, recursive=True, after=("/a/b", "K"), limit=10
+    ),
+    "secrets.in_folder": lambda tx, _: tx.secrets.in_folder(FOLDER),
+    "secrets.folders": lambda tx, _: tx.secrets.folders(FOLDER),
+    "secrets.folder_exists": lambda tx, _: tx.secrets.folder_exists(FOLDER),
+    "secrets.any_in_environment": lambda tx, _: tx.secrets.any_in_environment("e-dev"),
+    "imports.get": lambda tx, _: tx.imports.get("e-dev", "i"),
+    "imports.list all": lambda tx, _: tx.imports.list("e-dev", None, ("/a", 1), 10),
+    "imports.list of path": lambda tx, _: tx.imports.list("e-dev", "/a", ("/a", 1), 10),
+    "imports.of_folder": lambda tx, _: tx.imports.of_folder(FOLDER),
+    "imports.importers_of": lambda tx, _: tx.imports.importers_of(FOLDER),
+    "imports.from_environment": lambda tx, _: tx.imports.from_environment("e-dev"),
+    "imports.delete": lambda tx, _: tx.imports.delete("i"),
+    "connections.get": lambda tx, _: tx.connections.get("p-shop", "octopus"),
+    "connections.by_uid": lambda tx, _: tx.connections.by_uid("c-octopus"),
+    "connections.list": lambda tx, _: tx.connections.list("p-shop", "a", 10),
+    "connections.update": lambda tx, make: tx.connections.update(make.connection()),
+    "syncs.get": lambda tx, _: tx.syncs.get("p-shop", "to-octopus"),
+    "syncs.by_uid": lambda tx, _: tx.syncs.by_uid(SYNC),
+    "syncs.list": lambda tx, _: tx.syncs.list("p-shop", "a", 10),
+    "syncs.update": lambda tx, make: tx.syncs.update(make.sync()),
+    "syncs.using_connection": lambda tx, _: tx.syncs.using_connection("c-octopus"),
+    "syncs.using_environment": lambda tx, _: tx.syncs.using_environment("e-dev"),
+    "syncs.reading": lambda tx, _: tx.syncs.reading([FOLDER]),
+    "runs.get": lambda tx, _: tx.runs.get(SYNC, "r-1"),
+    "runs.list": lambda tx, _: tx.runs.list(SYNC, 99, 10),
+    "runs.pending": lambda tx, _: tx.runs.pending(SYNC),
+    "runs.running": lambda tx, _: tx.runs.running(SYNC),
+    "runs.latest": lambda tx, _: tx.runs.latest([SYNC, "other"]),
+    "runs.update": lambda tx, make: tx.runs.update(make.run()),
+    "runs.claim": lambda tx, make: tx.runs.claim(make.now, make.at(9), 5),
+    "runs.renew": lambda tx, make: tx.runs.renew("r-1", 1, make.now),
+    "runs.next_due": lambda tx, _: tx.runs.next_due(),
+    "runs.release_all": lambda tx, make: tx.runs.release_all(make.now),
+    "ledger.of_sync": lambda tx, _: tx.ledger.of_sync(SYNC),
+    "ledger.replace": lambda tx, make: tx.ledger.replace(SYNC, [make.entry()]),
+    "ledger.put_intents": lambda tx, _: tx.ledger.put_intents(SYNC, []),
+    "ledger.has_entries": lambda tx, _: tx.ledger.has_entries(SYNC),
+    "ledger.claimed_by_others": lambda tx, _: tx.ledger.claimed_by_others(SYNC, "target"),
+    "ledger.record_write": lambda tx, _: tx.ledger.record_write("target", "1", "2"),
+    "ledger.versions_after": lambda tx, _: tx.ledger.versions_after("target", "1"),
+    "idempotency.find": lambda tx, _: tx.idempotency.find("m", "r"),
+    "idempotency.prune": lambda tx, make: tx.idempotency.prune(make.now),
+    "keys.data_key": lambda tx, _: tx.keys.data_key("p-shop"),
+    "keys.get_meta": lambda tx, _: tx.keys.get_meta("name"),
+    "syncs.delete": lambda tx, _: tx.syncs.delete(SYNC),
+    "connections.delete": lambda tx, _: tx.connections.delete("c"),
+    "environments.delete": lambda tx, _: tx.environments.delete("e"),
+    "projects.delete": lambda tx, _: tx.projects.delete("p"),
+}
+
+
+def plans_of(tx: SqliteTransaction, method: Callable[[], object]) -> list[str]:
+    """Return the steps of all statements that a method executes."""
+    statements: list[str] = []
+    # SQLite itself is asked what it was given, with the parameters in place.
+    tx.database.conn.set_trace_callback(statements.append)
+    try:
+        method()
+    finally:
+        tx.database.conn.set_trace_callback(None)
+    return [
+        step
+        for statement in statements
+        for *_, step in tx.database.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: str) -> None:
+    with scratch() as tx:
+        tx.runs.insert(make.run())
+        plan = plans_of(tx, lambda: METHODS[name](tx, make))
+    assert plan
+    assert [step for step in plan if "SCAN" in step and not SMALL.search(step)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "projects.list",
+        "environments.list",
+        "secrets.list own",
+        "secrets.list all",
+        "imports.list all",
+        "imports.list of path",
+        "connections.list",
+        "syncs.list",
+        "runs.list",
+        "runs.claim",
+        "ledger.of_sync",
+    ],
+)
+def test_rows_come_out_of_the_index_in_order(scratch: Scratch, make: "Make", name: str) -> None:
+    with scratch() as tx:
+        plan = plans_of(tx, lambda: METHODS[name](tx, make))
+    assert plan
+    assert [step for step in plan if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "bound"),
+    [
+        ("secrets.list own", "environment_uid=? AND path=? AND key>?"),
+        ("secrets.list all", "environment_uid=? AND (path,key)>(?,?) AND path<?"),
+        ("imports.list all", "environment_uid=? AND (path,position)>(?,?)"),
+        ("imports.list of path", "environment_uid=? AND path=? AND position>?"),
+        ("runs.list", "sync_uid=? AND seq<?"),
+        ("syncs.reading", "environment_uid=? AND secret_path=?"),
+        ("imports.importers_of", "import_environment_uid=? AND import_path=?"),
+    ],
+)
+def test_the_search_goes_straight_to_the_page(
+    scratch: Scratch, make: "Make", method: str, bound: str
+) -> None:
+    with scratch() as tx:
+        plan = plans_of(tx, lambda: METHODS[method](tx, make))
+    assert any(f"({bound})" in step for step in plan), plan
