@@ -17,8 +17,9 @@ class LedgerEntry:
             destination has no ids.
         digest: `request.digest(identity, value)` of the value last written. It lets a later run
             see that nothing changed where values cannot be read back.
-        version: the destination's version that was seen to hold this entry, or None if unknown;
-            of an intent, the version that the write was based on.
+        version: the destination's version at which it was certain that this entry held its value;
+            None if that is not certain, and then the value is written again. Of an intent: the
+            version that the write was based on.
         confirmed: False for an intent: a write that was about to happen when this was recorded.
             Whoever finds one after a crash must look whether the write took place.
     """

@@ -67,9 +67,10 @@ class RunRequest(AdapterRequest):
         ledger: what this sync put there so far, intents included.
         claimed_by_others: identity to sync name, for what other syncs put into the same target.
             These must be neither overwritten nor deleted.
-        known_versions: versions of the destination at which it is certain that everything in the
-            ledger still holds the value it was given, because every change since was made by
-            this service. At any other version values may have been changed by somebody else.
+        known_versions: versions of the destination at which it is certain that every entry of the
+            ledger whose `version` is not None still holds the value it was given, because every
+            change since was made by this service. At any other version, and of any other entry,
+            the value may have been changed by somebody else.
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
         record_intent: to be awaited directly before a write, with an unconfirmed entry for each
             thing that the write creates (possibly none). It makes them durable, so that nothing

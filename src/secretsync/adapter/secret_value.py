@@ -46,7 +46,7 @@ class SecretValue:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SecretValue):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        return hmac.compare_digest(_as_bytes(self._value), _as_bytes(other._value))
 
     # A hash of a secret would let it be guessed offline, and dict keys get printed.
     __hash__ = None  # type: ignore[assignment]
@@ -84,3 +84,8 @@ class SecretValue:
     ) -> JsonSchemaValue:
         """Describe the field as a write-only password, so that forms mask it."""
         return {"type": "string", "format": "password", "writeOnly": True}
+
+
+def _as_bytes(value: str) -> bytes:
+    # Half of a surrogate pair is no valid unicode; the error that it makes would quote it.
+    return value.encode("utf-8", "surrogatepass")

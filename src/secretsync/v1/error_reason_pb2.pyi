@@ -96,8 +96,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. An unexpected error; the server's log has more under the correlation id.
     Metadata: {"correlation_id": "..."}.
     """
-    ERROR_REASON_CLAIMED_BY_OTHER_SYNC: _ErrorReason.ValueType  # 26
-    """FAILED run only. The destination holds something that is managed by another secret sync."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of a failed call (domain "secretsync"), and of a failed
@@ -180,6 +178,4 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """INTERNAL. An unexpected error; the server's log has more under the correlation id.
 Metadata: {"correlation_id": "..."}.
 """
-ERROR_REASON_CLAIMED_BY_OTHER_SYNC: ErrorReason.ValueType  # 26
-"""FAILED run only. The destination holds something that is managed by another secret sync."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
