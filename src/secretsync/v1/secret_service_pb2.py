@@ -26,7 +26,7 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"secretsync/v1/secret_service.proto\x12\rsecretsync.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x01\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evalue_included\x18\x08 \x01(\x08\"\x9e\x01\n\x0cSecretImport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x1a\n\x12import_environment\x18\x03 \x01(\t\x12\x13\n\x0bimport_path\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x11SetSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12&\n\x07secrets\x18\x03 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"x\n\x12SetSecretsResponse\x12&\n\x07secrets\x18\x01 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x0c\n\x04runs\x18\x04 \x03(\t\"T\n\x10GetSecretRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x15\n\rinclude_value\x18\x04 \x01(\x08\"\x84\x01\n\x12ListSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\trecursive\x18\x03 \x01(\x08\x12\x16\n\x0einclude_values\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"V\n\x13ListSecretsResponse\x12&\n\x07secrets\x18\x01 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x14\x44\x65leteSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x8a\x01\n\x19\x43reateSecretImportRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x32\n\rsecret_import\x18\x02 \x01(\x0b\x32\x1b.secretsync.v1.SecretImport\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"_\n\x18ListSecretImportsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"i\n\x19ListSecretImportsResponse\x12\x33\n\x0esecret_imports\x18\x01 \x03(\x0b\x32\x1b.secretsync.v1.SecretImport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x19\x44\x65leteSecretImportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x32\xe8\x04\n\rSecretService\x12Q\n\nSetSecrets\x12 .secretsync.v1.SetSecretsRequest\x1a!.secretsync.v1.SetSecretsResponse\x12\x43\n\tGetSecret\x12\x1f.secretsync.v1.GetSecretRequest\x1a\x15.secretsync.v1.Secret\x12T\n\x0bListSecrets\x12!.secretsync.v1.ListSecretsRequest\x1a\".secretsync.v1.ListSecretsResponse\x12L\n\rDeleteSecrets\x12#.secretsync.v1.DeleteSecretsRequest\x1a\x16.google.protobuf.Empty\x12[\n\x12\x43reateSecretImport\x12(.secretsync.v1.CreateSecretImportRequest\x1a\x1b.secretsync.v1.SecretImport\x12\x66\n\x11ListSecretImports\x12\'.secretsync.v1.ListSecretImportsRequest\x1a(.secretsync.v1.ListSecretImportsResponse\x12V\n\x12\x44\x65leteSecretImport\x12(.secretsync.v1.DeleteSecretImportRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"secretsync/v1/secret_service.proto\x12\rsecretsync.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\x06Secret\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x07\x63omment\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0evalue_included\x18\x08 \x01(\x08\x42\n\n\x08_comment\"\x9e\x01\n\x0cSecretImport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x1a\n\x12import_environment\x18\x03 \x01(\t\x12\x13\n\x0bimport_path\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x11SetSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12&\n\x07secrets\x18\x03 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"x\n\x12SetSecretsResponse\x12&\n\x07secrets\x18\x01 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x0c\n\x04runs\x18\x04 \x03(\t\"T\n\x10GetSecretRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x15\n\rinclude_value\x18\x04 \x01(\x08\"\x84\x01\n\x12ListSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\trecursive\x18\x03 \x01(\x08\x12\x16\n\x0einclude_values\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"V\n\x13ListSecretsResponse\x12&\n\x07secrets\x18\x01 \x03(\x0b\x32\x15.secretsync.v1.Secret\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x14\x44\x65leteSecretsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x15\n\rallow_missing\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"\x8a\x01\n\x19\x43reateSecretImportRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x32\n\rsecret_import\x18\x02 \x01(\x0b\x32\x1b.secretsync.v1.SecretImport\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"_\n\x18ListSecretImportsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"i\n\x19ListSecretImportsResponse\x12\x33\n\x0esecret_imports\x18\x01 \x03(\x0b\x32\x1b.secretsync.v1.SecretImport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x19\x44\x65leteSecretImportRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x32\xe8\x04\n\rSecretService\x12Q\n\nSetSecrets\x12 .secretsync.v1.SetSecretsRequest\x1a!.secretsync.v1.SetSecretsResponse\x12\x43\n\tGetSecret\x12\x1f.secretsync.v1.GetSecretRequest\x1a\x15.secretsync.v1.Secret\x12T\n\x0bListSecrets\x12!.secretsync.v1.ListSecretsRequest\x1a\".secretsync.v1.ListSecretsResponse\x12L\n\rDeleteSecrets\x12#.secretsync.v1.DeleteSecretsRequest\x1a\x16.google.protobuf.Empty\x12[\n\x12\x43reateSecretImport\x12(.secretsync.v1.CreateSecretImportRequest\x1a\x1b.secretsync.v1.SecretImport\x12\x66\n\x11ListSecretImports\x12\'.secretsync.v1.ListSecretImportsRequest\x1a(.secretsync.v1.ListSecretImportsResponse\x12V\n\x12\x44\x65leteSecretImport\x12(.secretsync.v1.DeleteSecretImportRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,29 +36,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECRET'].fields_by_name['value']._loaded_options = None
   _globals['_SECRET'].fields_by_name['value']._serialized_options = b'\200\001\001'
   _globals['_SECRET']._serialized_start=116
-  _globals['_SECRET']._serialized_end=327
-  _globals['_SECRETIMPORT']._serialized_start=330
-  _globals['_SECRETIMPORT']._serialized_end=488
-  _globals['_SETSECRETSREQUEST']._serialized_start=491
-  _globals['_SETSECRETSREQUEST']._serialized_end=623
-  _globals['_SETSECRETSRESPONSE']._serialized_start=625
-  _globals['_SETSECRETSRESPONSE']._serialized_end=745
-  _globals['_GETSECRETREQUEST']._serialized_start=747
-  _globals['_GETSECRETREQUEST']._serialized_end=831
-  _globals['_LISTSECRETSREQUEST']._serialized_start=834
-  _globals['_LISTSECRETSREQUEST']._serialized_end=966
-  _globals['_LISTSECRETSRESPONSE']._serialized_start=968
-  _globals['_LISTSECRETSRESPONSE']._serialized_end=1054
-  _globals['_DELETESECRETSREQUEST']._serialized_start=1057
-  _globals['_DELETESECRETSREQUEST']._serialized_end=1189
-  _globals['_CREATESECRETIMPORTREQUEST']._serialized_start=1192
-  _globals['_CREATESECRETIMPORTREQUEST']._serialized_end=1330
-  _globals['_LISTSECRETIMPORTSREQUEST']._serialized_start=1332
-  _globals['_LISTSECRETIMPORTSREQUEST']._serialized_end=1427
-  _globals['_LISTSECRETIMPORTSRESPONSE']._serialized_start=1429
-  _globals['_LISTSECRETIMPORTSRESPONSE']._serialized_end=1534
-  _globals['_DELETESECRETIMPORTREQUEST']._serialized_start=1536
-  _globals['_DELETESECRETIMPORTREQUEST']._serialized_end=1620
-  _globals['_SECRETSERVICE']._serialized_start=1623
-  _globals['_SECRETSERVICE']._serialized_end=2239
+  _globals['_SECRET']._serialized_end=344
+  _globals['_SECRETIMPORT']._serialized_start=347
+  _globals['_SECRETIMPORT']._serialized_end=505
+  _globals['_SETSECRETSREQUEST']._serialized_start=508
+  _globals['_SETSECRETSREQUEST']._serialized_end=640
+  _globals['_SETSECRETSRESPONSE']._serialized_start=642
+  _globals['_SETSECRETSRESPONSE']._serialized_end=762
+  _globals['_GETSECRETREQUEST']._serialized_start=764
+  _globals['_GETSECRETREQUEST']._serialized_end=848
+  _globals['_LISTSECRETSREQUEST']._serialized_start=851
+  _globals['_LISTSECRETSREQUEST']._serialized_end=983
+  _globals['_LISTSECRETSRESPONSE']._serialized_start=985
+  _globals['_LISTSECRETSRESPONSE']._serialized_end=1071
+  _globals['_DELETESECRETSREQUEST']._serialized_start=1074
+  _globals['_DELETESECRETSREQUEST']._serialized_end=1206
+  _globals['_CREATESECRETIMPORTREQUEST']._serialized_start=1209
+  _globals['_CREATESECRETIMPORTREQUEST']._serialized_end=1347
+  _globals['_LISTSECRETIMPORTSREQUEST']._serialized_start=1349
+  _globals['_LISTSECRETIMPORTSREQUEST']._serialized_end=1444
+  _globals['_LISTSECRETIMPORTSRESPONSE']._serialized_start=1446
+  _globals['_LISTSECRETIMPORTSRESPONSE']._serialized_end=1551
+  _globals['_DELETESECRETIMPORTREQUEST']._serialized_start=1553
+  _globals['_DELETESECRETIMPORTREQUEST']._serialized_end=1637
+  _globals['_SECRETSERVICE']._serialized_start=1640
+  _globals['_SECRETSERVICE']._serialized_end=2256
 # @@protoc_insertion_point(module_scope)

@@ -46,7 +46,9 @@ class Secret(_message.Message):
     unless it was asked for by a flag; value_included tells the two apart.
     """
     comment: _builtins.str
-    """For people, at most 1024 characters. Destinations with descriptions show it. Default: empty."""
+    """For people, at most 1024 characters. Destinations with descriptions show it. Default in
+    SetSecrets: what it was before, empty for a new secret. Always set in answers.
+    """
     version: _builtins.int
     """Counts from 1 with each change of value or comment. Output only."""
     value_included: _builtins.bool
@@ -65,17 +67,19 @@ class Secret(_message.Message):
         path: _builtins.str = ...,
         key: _builtins.str = ...,
         value: _builtins.str = ...,
-        comment: _builtins.str = ...,
+        comment: _builtins.str | None = ...,
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         value_included: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "comment", b"comment", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "create_time", b"create_time", "key", b"key", "path", b"path", "update_time", b"update_time", "value", b"value", "value_included", b"value_included", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comment", b"_comment", "comment", b"comment", "create_time", b"create_time", "key", b"key", "path", b"path", "update_time", b"update_time", "value", b"value", "value_included", b"value_included", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__comment: _TypeAlias = _typing.Literal["comment"]  # noqa: Y015
+    _WhichOneofArgType__comment: _TypeAlias = _typing.Literal["_comment", b"_comment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comment) -> _WhichOneofReturnType__comment | None: ...
 
 Global___Secret: _TypeAlias = Secret  # noqa: Y015
 

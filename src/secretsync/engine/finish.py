@@ -1,0 +1,135 @@
+"""How an attempt's report changes the store: run, ledger, sync and queue in one transaction."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from secretsync.adapter import Action, KeyResult, RunResult
+from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
+from secretsync.domain.problems import Problem, Reason
+from secretsync.domain.runs import RetryPolicy, after_transient_failure, supersede
+from secretsync.engine.runner import LeaseLostError, RunReport
+from secretsync.store.protocol import Transaction
+
+
+def finish_attempt(
+    tx: Transaction,
+    run: SyncRun,
+    report: RunReport,
+    *,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
+    """Write down what came of an attempt, and return the run as it is now.
+
+    Raises:
+        LeaseLostError: another worker has the run; nothing was written.
+    """
+    current = tx.runs.get(run.sync_uid, run.uid)
+    sync = tx.syncs.by_uid(run.sync_uid)
+    if (
+        current is None
+        or sync is None
+        or current.state is not RunState.RUNNING
+        or current.lease_token != run.lease_token
+    ):
+        raise LeaseLostError
+    # delete_sync may have been asked for meanwhile, so `current` counts, not `run`.
+    if report.result is not None:
+        ended = replace(current, finish_time=now)
+        return _succeed(tx, sync, ended, report, report.result)
+    return _fail(tx, current, report, policy=policy, now=now, rng=rng)
+
+
+def _succeed(
+    tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, result: RunResult
+) -> SyncRun:
+    """Write down a success; `run` carries its finish time already."""
+    before, after = result.version_before, result.version_after
+    tx.ledger.replace(sync.uid, result.ledger)
+    # The sync may have been pointed elsewhere since the run began, at a place not yet written to.
+    if before is not None and after is not None and before != after:
+        tx.ledger.record_write(report.target_key, before, after)
+    is_here = sync.target_key == report.target_key
+    if run.action is RunAction.SYNC and is_here and not sync.initialized:
+        tx.syncs.update(replace(sync, initialized=True))
+    ended = replace(
+        run,
+        state=RunState.SUCCEEDED,
+        message=_summary(result.keys),
+        error_reason=None,
+        lease_until=None,
+        outcome=report.outcome(),
+    )
+    tx.runs.update(ended)
+    if run.delete_sync:
+        tx.syncs.delete(sync.uid)
+    return ended
+
+
+def _fail(
+    tx: Transaction,
+    run: SyncRun,
+    report: RunReport,
+    *,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
+    problem = report.problem
+    message = _told(problem) if problem else "the attempt ended without a result"
+    reason = problem.reason if problem else Reason.INTERNAL
+    run = replace(run, outcome=report.outcome())
+    if not report.transient:
+        ended = replace(
+            run,
+            state=RunState.FAILED,
+            message=message,
+            error_reason=reason,
+            finish_time=now,
+            lease_until=None,
+        )
+        tx.runs.update(ended)
+        return ended
+    after = after_transient_failure(
+        run,
+        message=message,
+        reason=reason,
+        retry_after=problem.retry_after if problem else None,
+        policy=policy,
+        now=now,
+        rng=rng,
+    )
+    waiting = tx.runs.pending(run.sync_uid)
+    if after.state is RunState.PENDING and waiting:
+        # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
+        # count of attempts that the failed one has earned.
+        tx.runs.update(
+            replace(
+                waiting,
+                attempt=run.attempt,
+                not_before=max(waiting.not_before, after.not_before),
+                message=after.message,
+            )
+        )
+        after = supersede(after, by=waiting, now=now)
+    tx.runs.update(after)
+    return after
+
+
+def _told(problem: Problem) -> str:
+    """Return the message with the violated fields, unless it names them itself."""
+    extra = "; ".join(
+        f"{violation.field}: {violation.description}"
+        for violation in problem.violations
+        if violation.description not in problem.message
+    )
+    return f"{problem.message}: {extra}" if extra else problem.message
+
+
+def _summary(keys: Sequence[KeyResult]) -> str:
+    counts = {action: sum(key.action is action for key in keys) for action in Action}
+    told = [f"{count} {action}" for action, count in counts.items() if count]
+    return ", ".join(told) or "nothing to do"

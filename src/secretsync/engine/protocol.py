@@ -1,0 +1,64 @@
+"""What the rest of secretsync asks of an engine, whatever queue is behind it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.store.protocol import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running attempt has come; `done` and `total` count keys, `total` 0 if unknown."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+
+
+class Engine(Protocol):
+    """Queues runs durably and executes them."""
+
+    def enqueue(
+        self,
+        tx: Transaction,
+        sync: SecretSync,
+        action: RunAction,
+        trigger: RunTrigger,
+        *,
+        delete_sync: bool = False,
+    ) -> SyncRun:
+        """Queue a run within a transaction, or return the waiting one that answers the trigger.
+
+        Args:
+            tx: the transaction of the change that the run follows.
+            sync: the sync.
+            action: what the run is to do.
+            trigger: why.
+            delete_sync: delete the sync when the removal has succeeded.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Say that a transaction which queued runs has committed."""
+        ...
+
+    def progress(self, run_uid: str) -> Progress | None:
+        """Return how far a run has come, None unless it is running here."""
+        ...
+
+    async def attempt_ended(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Return when any attempt has ended and is written down, or after `timeout` seconds."""
+        ...
+
+    async def start(self) -> None:
+        """Take up what an earlier process left, and begin to execute."""
+        ...
+
+    def stop_claiming(self) -> None:
+        """Start no further run; those under way go on."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Claim nothing more, give running runs `grace` seconds, then release them to the queue."""
+        ...

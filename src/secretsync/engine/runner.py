@@ -1,0 +1,295 @@
+"""What one run does: resolve the source, call the adapter, and say what came of it."""
+
+import asyncio
+import functools
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from secretsync.adapter import (
+    AdapterError,
+    DesiredSecret,
+    LedgerEntry,
+    RemoveRequest,
+    RunResult,
+    SecretValue,
+    SyncRequest,
+)
+from secretsync.crypto import DecryptionError, Vault
+from secretsync.domain.adapter_problems import problem_from
+from secretsync.domain.desired import first_run_claims, name_keys
+from secretsync.domain.entities import (
+    Connection,
+    HttpRequest,
+    RunAction,
+    RunOutcome,
+    Secret,
+    SecretSync,
+    SyncRun,
+)
+from secretsync.domain.key_schema import KeySchema
+from secretsync.domain.problems import Code, Problem, Reason, Violations
+from secretsync.domain.resolution import resolve_source
+from secretsync.domain.sealing import credentials_context, secret_context
+from secretsync.engine.credentials import open_credentials
+from secretsync.engine.http import HttpPool
+from secretsync.engine.protocol import Progress
+from secretsync.engine.source import source_view
+from secretsync.logs import describe_exception
+from secretsync.registry import Registry
+from secretsync.store.protocol import StateStore, StorageFullError, Transaction
+
+log = logging.getLogger(__name__)
+
+STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
+
+RecordIntent = Callable[[str, Sequence[LedgerEntry]], Awaitable[None]]
+"""Makes intents durable: (target key of the document that is about to be written, intents)."""
+
+
+class LeaseLostError(Exception):
+    """Another worker has this run now: this one must not write anything any more."""
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What came of one attempt.
+
+    Attributes:
+        result: what the adapter did; None if it failed.
+        problem: why it failed; None if it did not.
+        transient: whether another attempt may pass.
+        target_key: names the document that the attempt was about; empty if it did not get so far.
+        http_requests: the requests that were made, in order, in either case.
+    """
+
+    result: RunResult | None = None
+    problem: Problem | None = None
+    transient: bool = False
+    target_key: str = ""
+    http_requests: list[HttpRequest] = field(default_factory=list)
+
+    def outcome(self) -> RunOutcome:
+        """Return what is kept in the run's history."""
+        requests = tuple(self.http_requests)
+        if self.result is None:
+            return RunOutcome(http_requests=requests)
+        return RunOutcome(
+            keys=tuple(sorted(self.result.keys, key=lambda each: (each.name, each.key))),
+            counts=Counter(each.action for each in self.result.keys),
+            warnings=self.result.warnings,
+            http_requests=requests,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """Everything that an attempt needs, read from the store in one transaction."""
+
+    sync: SecretSync
+    credentials: Any
+    config: Any
+    desired: tuple[DesiredSecret, ...]
+    ledger: tuple[LedgerEntry, ...]
+    claimed_by_others: dict[str, str]
+    known_versions: frozenset[str]
+    digest: Callable[[str, SecretValue], str]
+
+
+class Runner:
+    """Executes attempts; knows nothing of queues and leases."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        registry: Registry,
+        vault: Vault,
+        http: HttpPool,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._vault = vault
+        self._http = http
+        self._clock = clock
+
+    async def execute(
+        self,
+        run: SyncRun,
+        record_intent: RecordIntent,
+        report_progress: Callable[[Progress], None],
+        time_limit: float,
+    ) -> RunReport:
+        """Make one attempt.
+
+        Args:
+            run: the run, claimed.
+            record_intent: makes intents durable; raises `LeaseLostError` if the lease is lost.
+            report_progress: takes the latest progress.
+            time_limit: seconds that it may take.
+
+        Raises:
+            LeaseLostError: passed on from `record_intent`.
+        """
+        report = RunReport()
+        limit = asyncio.timeout(time_limit)
+        try:
+            async with limit:
+                report_progress(Progress("resolving"))
+                work = await self._store.read(lambda tx: self._prepare(tx, run))
+                report.target_key = work.sync.target_key
+                report.result = await self._call(run, work, report, record_intent, report_progress)
+        except LeaseLostError:
+            raise
+        except Problem as problem:
+            report.problem = problem
+        except AdapterError as error:
+            report.problem = problem_from(error)
+            report.transient = error.transient
+        except StorageFullError:
+            report.problem = Problem(Code.UNAVAILABLE, Reason.STORAGE_FULL, STORAGE_FULL)
+            report.transient = True
+        except TimeoutError as error:
+            report.transient = limit.expired()
+            report.problem = _too_slow(time_limit) if limit.expired() else unexpected(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin is foreign code
+            report.problem = unexpected(error)
+        return report
+
+    def _prepare(self, tx: Transaction, run: SyncRun) -> _Work:
+        sync = tx.syncs.by_uid(run.sync_uid)
+        connection = tx.connections.by_uid(sync.connection_uid) if sync else None
+        if sync is None or connection is None:
+            raise Problem(Code.INTERNAL, Reason.INTERNAL, f"{run.sync_name} was deleted meanwhile")
+        ledger = tuple(tx.ledger.of_sync(sync.uid))
+        project_uid, sync_uid = sync.project_uid, sync.uid
+        digest_key = self._vault.digest_key(tx, project_uid, "ledger")
+        return _Work(
+            sync=sync,
+            credentials=self._credentials(tx, connection),
+            config=self._config(sync),
+            desired=self._desired(tx, sync) if run.action is RunAction.SYNC else (),
+            ledger=ledger,
+            claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
+            known_versions=_known_versions(tx, sync, ledger),
+            digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
+        )
+
+    def _credentials(self, tx: Transaction, connection: Connection) -> Any:  # noqa: ANN401
+        sealed = connection.sealed_credentials
+        try:
+            opened = self._vault.open(
+                tx, connection.project_uid, credentials_context(connection), sealed
+            )
+        except DecryptionError as error:
+            raise Problem(
+                Code.FAILED_PRECONDITION,
+                Reason.AUTHENTICATION_FAILED,
+                f"the credentials of {connection.name} cannot be decrypted: set them again",
+            ) from error
+        return open_credentials(self._registry, connection, opened)
+
+    def _config(self, sync: SecretSync) -> Any:  # noqa: ANN401
+        violations = Violations()
+        config = self._registry.parse_config(
+            sync.destination, sync.destination_config, "destination_config", violations
+        )
+        violations.raise_if_any()
+        return config
+
+    def _desired(self, tx: Transaction, sync: SecretSync) -> tuple[DesiredSecret, ...]:
+        view = source_view(tx, sync.project_uid)
+        secrets = resolve_source(view, sync.source, recursive=sync.recursive)
+        info = self._registry.get(sync.destination).info
+        schema = KeySchema(sync.options.key_schema, sync.environment)
+        return tuple(
+            DesiredSecret(
+                key=named.key,
+                name=named.name,
+                value=self._open_secret(tx, sync, secrets[named.key]),
+                comment=secrets[named.key].comment,
+            )
+            for named in name_keys(secrets, schema, info.name_identity)
+        )
+
+    def _open_secret(self, tx: Transaction, sync: SecretSync, secret: Secret) -> SecretValue:
+        try:
+            return self._vault.open(
+                tx, sync.project_uid, secret_context(secret), secret.sealed_value
+            )
+        except DecryptionError as error:
+            raise Problem(
+                Code.FAILED_PRECONDITION,
+                Reason.SOURCE_UNRESOLVED,
+                f"the secret {secret.key!r} in {secret.path} cannot be decrypted: nothing was"
+                " changed at the destination. Set the secret again",
+            ) from error
+
+    async def _call(
+        self,
+        run: SyncRun,
+        work: _Work,
+        report: RunReport,
+        record_intent: RecordIntent,
+        report_progress: Callable[[Progress], None],
+    ) -> RunResult:
+        sync = work.sync
+        async with self._http.client(report.http_requests) as http:
+            shared: dict[str, Any] = {
+                "credentials": work.credentials,
+                "http": http,
+                "clock": self._clock,
+                "logger": logging.LoggerAdapter(log, {"run": run.name}),
+                "config": work.config,
+                "ledger": work.ledger,
+                "claimed_by_others": work.claimed_by_others,
+                "known_versions": work.known_versions,
+                "digest": work.digest,
+                "record_intent": functools.partial(record_intent, sync.target_key),
+                "report_progress": lambda step, done, total: report_progress(
+                    Progress(step, done, total)
+                ),
+            }
+            if run.action is RunAction.REMOVE:
+                return await self._registry.remove(sync.destination, RemoveRequest(**shared))
+            request = SyncRequest(
+                **shared,
+                desired=work.desired,
+                delete_missing=not sync.options.disable_secret_deletion,
+                claims=first_run_claims(sync),
+            )
+            return await self._registry.sync(sync.destination, request)
+
+
+def _known_versions(
+    tx: Transaction, sync: SecretSync, ledger: Sequence[LedgerEntry]
+) -> frozenset[str]:
+    versions = {entry.version for entry in ledger if entry.confirmed and entry.version is not None}
+    if len(versions) != 1:
+        return frozenset()
+    return tx.ledger.versions_after(sync.target_key, versions.pop())
+
+
+def _too_slow(time_limit: float) -> Problem:
+    return Problem(
+        Code.UNAVAILABLE,
+        Reason.DESTINATION_UNAVAILABLE,
+        f"the destination took longer than {time_limit:g} s",
+    )
+
+
+def unexpected(error: BaseException) -> Problem:
+    """Log an exception that nobody expected, and return a problem that tells nothing of it."""
+    correlation_id = str(uuid.uuid4())
+    log.error("unexpected error %s: %s", correlation_id, describe_exception(error))
+    return Problem(
+        Code.INTERNAL,
+        Reason.INTERNAL,
+        f"an unexpected error ({type(error).__name__}); the server's log has more under"
+        f" {correlation_id}",
+        metadata={"correlation_id": correlation_id},
+    )
