@@ -1,0 +1,103 @@
+"""Turns every exception of a servicer into a status that is clear, and tells nothing internal."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc.aio import AbortError, ServerInterceptor, ServicerContext
+from grpc_status import rpc_status
+
+from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.runner import unexpected
+from secretsync.interceptors.limits import bounded, shorten
+from secretsync.store.protocol import StorageFullError
+
+DOMAIN = "secretsync"
+MAX_RETRY_SECONDS = 86_400.0
+# grpc is subscriptable for type checkers only.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context = ServicerContext[Any, Any]
+
+
+class ErrorInterceptor(ServerInterceptor):
+    """Maps the exceptions of unary methods; this server has no others of its own."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        inner: Callable[[Any, Any], Any] = handler.unary_unary
+
+        async def guarded(request: Any, context: Context) -> Any:  # noqa: ANN401
+            try:
+                return await inner(request, context)
+            except (AbortError, asyncio.CancelledError):
+                raise
+            except Problem as problem:
+                await abort(context, problem)
+            except StorageFullError:
+                await abort(context, storage_full())
+            except Exception as error:  # noqa: BLE001  nothing internal may reach the client
+                await abort(context, unexpected(error))
+
+        return grpc.unary_unary_rpc_method_handler(
+            guarded,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def storage_full() -> Problem:
+    """Return the problem of a full disk."""
+    return Problem(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.STORAGE_FULL,
+        "the disk of the server's data directory is full: nothing was changed; make room and try"
+        " again",
+    )
+
+
+async def abort(context: Context, problem: Problem) -> None:
+    """End a call with the status that tells of a problem."""
+    status = rpc_status.to_status(status_of(problem))
+    await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def status_of(problem: Problem) -> status_pb2.Status:
+    """Return a problem as google.rpc.Status with its details (https://google.aip.dev/193).
+
+    It is kept small enough for the headers that clients accept: of very many violations, the last
+    one tells how many were left out.
+    """
+    metadata = {name: shorten(value) for name, value in problem.metadata.items()}
+    details: list[Any] = [
+        error_details_pb2.ErrorInfo(reason=problem.reason, domain=DOMAIN, metadata=metadata)
+    ]
+    if problem.violations:
+        violations = error_details_pb2.BadRequest()
+        for each in bounded(problem.violations):
+            violations.field_violations.add(field=each.field, description=each.description)
+        details.append(violations)
+    # A plugin may pass on whatever a destination asks for.
+    if problem.retry_after is not None and math.isfinite(problem.retry_after):
+        delay = Duration()
+        delay.FromSeconds(math.ceil(min(max(problem.retry_after, 0.0), MAX_RETRY_SECONDS)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(
+        code=code_pb2.Code.Value(problem.code), message=shorten(problem.message)
+    )
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status

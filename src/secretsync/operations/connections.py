@@ -1,0 +1,300 @@
+"""Connections: credentials are proved before they are kept, and never shown again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from secretsync.adapter import (
+    AdapterModel,
+    ValidateRequest,
+    ValidateResult,
+)
+from secretsync.crypto import DecryptionError
+from secretsync.domain import names
+from secretsync.domain.entities import Connection, Project, SecretSync
+from secretsync.domain.etags import check_etag
+from secretsync.domain.problems import Code, Problem, Reason, Violations, already_exists, in_use
+from secretsync.domain.sealing import credentials_context
+from secretsync.engine.credentials import credentials_text, open_credentials
+from secretsync.operations import lookups
+from secretsync.operations.app import App
+from secretsync.operations.destinations import call_destination
+from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.registry import public_fields
+from secretsync.store.protocol import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedCredentials:
+    """Credentials that the destination has accepted."""
+
+    destination: str
+    method: str
+    credentials: Mapping[str, Any]
+    model: AdapterModel
+
+
+async def prove_credentials(
+    app: App,
+    destination: str,
+    method: str,
+    credentials: Mapping[str, Any],
+    violations: Violations,
+    precondition: Callable[[Transaction], object],
+) -> ProvedCredentials:
+    """Check credentials against the plugin's model, then against the destination itself.
+
+    Args:
+        app: the parts to work with.
+        destination: the destination's slug.
+        method: the way to authenticate.
+        credentials: the values, by their names on the wire.
+        violations: what is wrong with the rest of the request; raised together with what is wrong
+            here, before the destination is called.
+        precondition: raises if the change cannot be made anyway; asked when the fields are right,
+            before the destination is called.
+
+    Raises:
+        Problem: see `ConnectionService` in the API.
+    """
+    model = app.registry.parse_credentials(
+        destination, method, credentials, "connection.credentials", violations
+    )
+    violations.raise_if_any()
+    if model is None:
+        raise Problem(Code.INTERNAL, Reason.INTERNAL, "credentials without model and violation")
+    await app.read(precondition)
+    await _validate(app, destination, model)
+    return ProvedCredentials(
+        destination=destination, method=method, credentials=credentials, model=model
+    )
+
+
+async def prove_changes(
+    app: App, name: str, etag: str, changes: Mapping[str, Any], violations: Violations
+) -> ProvedCredentials | None:
+    """Check the changes of a connection, and prove the credentials if they are among them.
+
+    Args:
+        app: the parts to work with.
+        name: the connection's name.
+        etag: the etag that it must have; empty for any.
+        changes: the changed fields: description, method, credentials.
+        violations: what is wrong with the rest of the request.
+
+    Returns:
+        The proved credentials; None if they do not change.
+
+    Raises:
+        Problem: see `ConnectionService.UpdateConnection` in the API.
+    """
+    if "description" in changes:
+        violations.check("connection.description", names.text_complaint(changes["description"]))
+    if not names.CONNECTION.check("connection.name", name, violations)[0]:
+        violations.raise_if_any()
+    present = await app.read(lambda tx: lookups.connection(tx, "connection.name", name))
+    method = changes.get("method") or present.method
+    if "credentials" not in changes:
+        if method != present.method:
+            violations.add("connection.method", "can be changed only together with credentials")
+        violations.raise_if_any()
+        return None
+    return await prove_credentials(
+        app,
+        present.destination,
+        method,
+        changes["credentials"],
+        violations,
+        lambda tx: check_etag(lookups.connection(tx, "connection.name", name), etag),
+    )
+
+
+async def _validate(app: App, destination: str, model: AdapterModel) -> ValidateResult:
+    return await call_destination(
+        app,
+        lambda basics: app.registry.validate(
+            destination, ValidateRequest(credentials=model, **basics)
+        ),
+        config_field="connection.credentials",
+    )
+
+
+def check_new(parent: str, slug: str, description: str) -> Violations:
+    """Return what is wrong with the plain fields of a new connection."""
+    violations = Violations()
+    names.PROJECT.check("parent", parent, violations)
+    violations.check("connection_id", names.slug_complaint(slug))
+    violations.check("connection.description", names.text_complaint(description))
+    return violations
+
+
+def find_room(tx: Transaction, parent: str, slug: str) -> Project:
+    """Return the project that a new connection goes into.
+
+    Raises:
+        Problem: NOT_FOUND of the project, ALREADY_EXISTS of the connection.
+    """
+    project = lookups.project(tx, "parent", parent)
+    if tx.connections.get(project.uid, slug):
+        raise already_exists(f"{parent}/connections/{slug}")
+    return project
+
+
+def create_connection(
+    app: App, tx: Transaction, parent: str, slug: str, description: str, proved: ProvedCredentials
+) -> Connection:
+    """Create a connection with proved credentials."""
+    project = find_room(tx, parent, slug)
+    now = app.clock()
+    connection = Connection(
+        uid=str(uuid4()),
+        project_uid=project.uid,
+        project=project.slug,
+        slug=slug,
+        description=description,
+        destination=proved.destination,
+        method=proved.method,
+        sealed_credentials=b"",
+        public_credentials={},
+        credentials_hash="",
+        create_time=now,
+        update_time=now,
+    )
+    connection = _with_credentials(app, tx, connection, proved)
+    tx.connections.insert(connection)
+    return connection
+
+
+def _with_credentials(
+    app: App, tx: Transaction, connection: Connection, proved: ProvedCredentials
+) -> Connection:
+    text = credentials_text(dict(proved.credentials))
+    context = credentials_context(connection)
+    return replace(
+        connection,
+        method=proved.method,
+        sealed_credentials=app.vault.seal(tx, connection.project_uid, context, text),
+        public_credentials=public_fields(proved.model),
+        credentials_hash=app.vault.digest(
+            tx, connection.project_uid, "credentials", connection.uid, text.reveal()
+        ),
+    )
+
+
+def list_connections(tx: Transaction, parent: str, request: PageRequest) -> Page[Connection]:
+    """Return a page of a project's connections."""
+    violations = Violations()
+    names.PROJECT.check("parent", parent, violations)
+    scope = f"connections of {parent}"
+    size, (after,) = request.open(scope, [""], violations)
+    project = lookups.project(tx, "parent", parent)
+    found = tx.connections.list(project.uid, str(after), size + 1)
+    return close_page(found, size, scope, lambda each: [each.slug])
+
+
+def update_connection(
+    app: App,
+    tx: Transaction,
+    name: str,
+    etag: str,
+    changes: Mapping[str, Any],
+    proved: ProvedCredentials | None,
+) -> Connection:
+    """Change a connection's description, and its credentials if new ones were proved."""
+    connection = lookups.connection(tx, "connection.name", name)
+    check_etag(connection, etag)
+    changed = replace(connection, description=changes.get("description", connection.description))
+    if proved:
+        fresh = _with_credentials(app, tx, changed, proved)
+        before = (connection.credentials_hash, connection.method)
+        if (fresh.credentials_hash, fresh.method) != before:
+            changed = fresh
+            _retarget(app, tx, changed, proved)
+    if changed == connection:
+        return connection
+    changed = replace(changed, version=connection.version + 1, update_time=app.clock())
+    tx.connections.update(changed)
+    return changed
+
+
+def _retarget(app: App, tx: Transaction, connection: Connection, proved: ProvedCredentials) -> None:
+    """Give the connection's syncs the target keys that the new credentials lead to."""
+    info = app.registry.get(connection.destination).info
+    for sync in tx.syncs.using_connection(connection.uid):
+        violations = Violations()
+        config = app.registry.parse_config(
+            sync.destination, sync.destination_config, "destination_config", violations
+        )
+        violations.raise_if_any()
+        target_key = info.target_key(config, proved.model)
+        if target_key == sync.target_key:
+            continue
+        check_movable(tx, sync, "these credentials lead")
+        tx.syncs.update(replace(sync, target_key=target_key, initialized=False))
+
+
+def check_movable(tx: Transaction, sync: SecretSync, what: str) -> None:
+    """Check that a sync may be led to another place: nothing of it is, or comes to, the old one.
+
+    A run under way writes to the place that it began with, so it must end first.
+
+    Raises:
+        Problem: FAILED_PRECONDITION, SECRETS_LEFT_BEHIND or RESOURCE_IN_USE.
+    """
+    if tx.ledger.has_entries(sync.uid):
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.SECRETS_LEFT_BEHIND,
+            f"{what} {sync.name} to another place, while secrets that it wrote are still at the"
+            " old one: call RemoveSecrets for it first",
+            metadata={"resource": sync.name},
+        )
+    running = tx.runs.running(sync.uid)
+    if running:
+        message = f"{what} {sync.name} to another place while {running.name} is under way: wait"
+        raise in_use(sync.name, f"{message} for it to end", [running.name])
+
+
+def delete_connection(tx: Transaction, name: str, etag: str) -> None:
+    """Delete a connection that nothing uses."""
+    connection = lookups.connection(tx, "name", name)
+    check_etag(connection, etag)
+    users = [each.name for each in tx.syncs.using_connection(connection.uid)]
+    if users:
+        raise in_use(name, f"{name} is used by {', '.join(users[:10])}: delete them first", users)
+    tx.connections.delete(connection.uid)
+
+
+def stored_model(app: App, tx: Transaction, connection: Connection) -> AdapterModel:
+    """Return a connection's decrypted credentials as the plugin's model.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (AUTHENTICATION_FAILED), if they cannot be decrypted.
+    """
+    try:
+        opened = app.vault.open(
+            tx,
+            connection.project_uid,
+            credentials_context(connection),
+            connection.sealed_credentials,
+        )
+    except DecryptionError as error:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.AUTHENTICATION_FAILED,
+            f"the credentials of {connection.name} cannot be decrypted: set them again",
+        ) from error
+    return open_credentials(app.registry, connection, opened)
+
+
+async def validate_connection(app: App, name: str) -> ValidateResult:
+    """Prove that a connection's stored credentials work now."""
+    connection, model = await app.read(lambda tx: load_with_credentials(app, tx, name))
+    return await _validate(app, connection.destination, model)
+
+
+def load_with_credentials(app: App, tx: Transaction, name: str) -> tuple[Connection, AdapterModel]:
+    """Return a connection by resource name, and its credentials as the plugin's model."""
+    connection = lookups.connection(tx, "name", name)
+    return connection, stored_model(app, tx, connection)

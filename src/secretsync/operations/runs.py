@@ -1,0 +1,115 @@
+"""Runs that somebody asks for, their history, and the deletion of a sync."""
+
+from secretsync.domain import names
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.etags import check_etag
+from secretsync.domain.problems import (
+    Code,
+    Problem,
+    Reason,
+    Violations,
+    in_use,
+    not_found,
+)
+from secretsync.operations import lookups
+from secretsync.operations.app import App
+from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.syncs import import_unsupported
+from secretsync.store.protocol import Transaction
+
+NEWEST = 2**62
+
+
+def sync_secrets(app: App, tx: Transaction, name: str) -> SyncRun:
+    """Queue a run that makes the destination hold what the source holds."""
+    sync = lookups.secret_sync(tx, "name", name)
+    if not sync.is_enabled:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.SYNC_DISABLED,
+            f"{name} is disabled: set is_enabled to run it",
+            metadata={"resource": name},
+        )
+    return app.engine.enqueue(tx, sync, RunAction.SYNC, RunTrigger.MANUAL)
+
+
+def remove_secrets(app: App, tx: Transaction, name: str) -> SyncRun:
+    """Queue a run that takes away what the sync put at the destination."""
+    sync = lookups.secret_sync(tx, "name", name)
+    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL)
+
+
+def import_secrets(app: App, tx: Transaction, name: str) -> Problem:
+    """Return why secrets cannot be imported; no destination can do that yet."""
+    sync = lookups.secret_sync(tx, "name", name)
+    return import_unsupported(app, sync.destination)
+
+
+def get_run(tx: Transaction, name: str) -> SyncRun:
+    """Return a run with its results."""
+    project, slug, uid = lookups.parse(names.SYNC_RUN, "name", name)
+    sync = lookups.secret_sync(tx, "name", f"projects/{project}/secretSyncs/{slug}")
+    run = tx.runs.get(sync.uid, uid)
+    if run is None:
+        raise not_found(name)
+    return run
+
+
+def list_runs(tx: Transaction, parent: str, request: PageRequest) -> Page[SyncRun]:
+    """Return a page of a sync's runs, newest first."""
+    scope = f"runs of {parent}"
+    violations = Violations()
+    names.SECRET_SYNC.check("parent", parent, violations)
+    size, (before,) = request.open(scope, [NEWEST], violations)
+    sync = lookups.secret_sync(tx, "parent", parent)
+    found = tx.runs.list(sync.uid, int(before), size + 1)
+    return close_page(found, size, scope, lambda each: [each.seq])
+
+
+def delete_secret_sync(tx: Transaction, name: str, etag: str) -> None:
+    """Delete a sync with its history; what it put at the destination stays there."""
+    sync = _deletable(tx, name, etag)
+    running = tx.runs.running(sync.uid)
+    if running:
+        raise in_use(name, f"{running.name} is under way: wait for it to end", [running.name])
+    tx.syncs.delete(sync.uid)
+
+
+async def delete_with_secrets(app: App, name: str, etag: str, *, validate_only: bool) -> None:
+    """Remove what a sync put at the destination, then delete it; return when that is done.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (REMOVAL_FAILED), if the removal failed; the sync is kept.
+    """
+    if validate_only:
+        await app.read(lambda tx: _deletable(tx, name, etag))
+        return
+    run = await app.store.write(lambda tx: _queue_deletion(app, tx, name, etag))
+    app.engine.wake()
+    await _wait_for_deletion(app, run)
+
+
+def _queue_deletion(app: App, tx: Transaction, name: str, etag: str) -> SyncRun:
+    sync = _deletable(tx, name, etag)
+    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, delete_sync=True)
+
+
+def _deletable(tx: Transaction, name: str, etag: str) -> SecretSync:
+    sync = lookups.secret_sync(tx, "name", name)
+    check_etag(sync, etag)
+    return sync
+
+
+async def _wait_for_deletion(app: App, run: SyncRun) -> None:
+    while True:
+        now = await app.read(lambda tx: tx.runs.get(run.sync_uid, run.uid))
+        if now is None:
+            return
+        if now.state is RunState.FAILED:
+            raise Problem(
+                Code.FAILED_PRECONDITION,
+                Reason.REMOVAL_FAILED,
+                f"{run.sync_name} is kept, because its secrets could not be removed: {now.message}",
+                metadata={"run": run.name},
+            )
+        await app.engine.attempt_ended(timeout=1.0)

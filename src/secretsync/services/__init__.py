@@ -1,0 +1,1 @@
+"""gRPC servicers: they translate only, and decide nothing."""

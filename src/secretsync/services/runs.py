@@ -1,0 +1,109 @@
+"""Runs as the API shows them."""
+
+from google.protobuf.duration_pb2 import Duration
+
+from secretsync.adapter import Action
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
+from secretsync.engine.protocol import Progress
+from secretsync.services.translate import timestamp
+from secretsync.v1 import secret_sync_service_pb2 as pb
+from secretsync.v1.error_reason_pb2 import ErrorReason
+
+STATES = {
+    RunState.PENDING: pb.RUN_STATE_PENDING,
+    RunState.RUNNING: pb.RUN_STATE_RUNNING,
+    RunState.SUCCEEDED: pb.RUN_STATE_SUCCEEDED,
+    RunState.FAILED: pb.RUN_STATE_FAILED,
+}
+TRIGGERS = {
+    RunTrigger.MANUAL: pb.RUN_TRIGGER_MANUAL,
+    RunTrigger.CREATE: pb.RUN_TRIGGER_CREATE,
+    RunTrigger.UPDATE: pb.RUN_TRIGGER_UPDATE,
+    RunTrigger.SOURCE_CHANGE: pb.RUN_TRIGGER_SOURCE_CHANGE,
+}
+RUN_ACTIONS = {
+    RunAction.SYNC: pb.RUN_ACTION_SYNC,
+    RunAction.REMOVE: pb.RUN_ACTION_REMOVE,
+}
+KEY_ACTIONS = {
+    Action.CREATED: pb.KEY_ACTION_CREATED,
+    Action.UPDATED: pb.KEY_ACTION_UPDATED,
+    Action.UNCHANGED: pb.KEY_ACTION_UNCHANGED,
+    Action.DELETED: pb.KEY_ACTION_DELETED,
+    Action.SKIPPED: pb.KEY_ACTION_SKIPPED,
+}
+
+
+def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = None) -> pb.SyncRun:
+    """Return a run as the API shows it.
+
+    Args:
+        run: the run.
+        max_attempts: how many attempts runs have.
+        progress: how far it has come, if it is running.
+    """
+    counts = run.outcome.counts
+    waits_again = run.state is RunState.PENDING and run.attempt > 0
+    return pb.SyncRun(
+        name=run.name,
+        action=RUN_ACTIONS[run.action],
+        trigger=TRIGGERS[run.trigger],
+        state=STATES[run.state],
+        message=run.message,
+        error_reason=(
+            ErrorReason.Value(f"ERROR_REASON_{run.error_reason}")
+            if run.error_reason
+            else ErrorReason.ERROR_REASON_UNSPECIFIED
+        ),
+        attempt=run.attempt,
+        max_attempts=max_attempts,
+        create_time=timestamp(run.create_time),
+        start_time=timestamp(run.start_time),
+        finish_time=timestamp(run.finish_time),
+        next_attempt_time=timestamp(run.not_before) if waits_again else None,
+        counts=pb.KeyCounts(**{action.value: counts.get(action, 0) for action in Action}),
+        key_results=[
+            pb.KeyResult(
+                key=each.key,
+                destination_name=each.name,
+                action=KEY_ACTIONS[each.action],
+                reason=each.reason,
+            )
+            for each in run.outcome.keys
+        ],
+        warnings=run.outcome.warnings,
+        http_requests=[
+            pb.HttpRequest(
+                method=each.method,
+                path=each.path,
+                status_code=each.status_code,
+                duration=_duration(each.seconds),
+                request_bytes=each.request_bytes,
+                response_bytes=each.response_bytes,
+            )
+            for each in run.outcome.http_requests
+        ],
+        progress=(
+            pb.RunProgress(step=progress.step, done=progress.done, total=progress.total)
+            if progress and run.state is RunState.RUNNING
+            else None
+        ),
+    )
+
+
+def status_message(run: SyncRun | None) -> pb.RunStatus:
+    """Return the last run of a kind as a sync's status shows it."""
+    if run is None:
+        return pb.RunStatus()
+    return pb.RunStatus(
+        state=STATES[run.state],
+        last_run=run.name,
+        message="" if run.state is RunState.SUCCEEDED else run.message,
+        finish_time=timestamp(run.finish_time),
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(int(seconds * 1_000_000))
+    return duration

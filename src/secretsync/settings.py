@@ -1,0 +1,113 @@
+"""The server's settings, and the rules that they keep."""
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from secretsync.logs import LEVELS
+
+DEFAULT_LISTEN = "127.0.0.1:8470"
+MAX_PORT = 65535
+
+
+class SettingsError(Exception):
+    """A setting breaks a rule; the message names it, the rule and the fix."""
+
+
+def default_data_dir() -> Path:
+    """Return `$XDG_DATA_HOME/secretsync`, or `~/.local/share/secretsync`."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "secretsync"
+
+
+class Settings(BaseModel):
+    """The settings of `secretsync serve`.
+
+    Attributes:
+        listen: HOST:PORT to serve at; port 0 means any free one. Only loopback hosts, until there
+            is authentication.
+        data_dir: directory of the database; made if it does not exist.
+        key_file: file of the key-encryption key; default `secretsync.key` in `data_dir`. Made at
+            the first start. Keep a copy elsewhere: without it nothing can be decrypted.
+        log_level: debug, info, warning or error.
+        max_runs: runs at a time in all, 1 to 1000.
+        max_runs_per_connection: runs at a time for one connection, 1 to 1000.
+        shutdown_grace: seconds that calls and runs under way may take after SIGTERM, 0 to 3600.
+        retry_attempts: attempts of a run in all, 1 to 100.
+        retry_base: seconds before the second attempt at most; doubles with each further one.
+        retry_ceiling: seconds between attempts at most, unless the destination asks for more.
+        attempt_timeout: seconds that one attempt of a run may take.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: str = DEFAULT_LISTEN
+    data_dir: Path = Field(default_factory=default_data_dir)
+    key_file: Path | None = None
+    log_level: str = "info"
+    max_runs: Annotated[int, Field(ge=1, le=1000)] = 20
+    max_runs_per_connection: Annotated[int, Field(ge=1, le=1000)] = 5
+    shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    retry_base: Annotated[float, Field(gt=0, le=3600)] = 3.0
+    retry_ceiling: Annotated[float, Field(gt=0, le=86400)] = 300.0
+    attempt_timeout: Annotated[float, Field(gt=0, le=86400)] = 900.0
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback_only(cls, value: str) -> str:
+        host, separator, port = value.rpartition(":")
+        if not separator or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
+            raise ValueError("must be HOST:PORT with a port of 0 to 65535, e.g. 127.0.0.1:8470")
+        bare = host
+        if ":" in host:
+            if not (host.startswith("[") and host.endswith("]")):
+                raise ValueError("must have an IPv6 address in brackets, e.g. [::1]:8470")
+            bare = host[1:-1]
+        if not _is_loopback(bare):
+            raise ValueError(
+                f"{host} is not a loopback address. Anyone who reaches the port could read every"
+                " secret, since there is no authentication yet: use 127.0.0.1, [::1] or localhost"
+            )
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in LEVELS:
+            raise ValueError(f"must be one of {', '.join(LEVELS)}")
+        return value.lower()
+
+    @property
+    def key_path(self) -> Path:
+        """The key file that counts."""
+        return self.key_file or self.data_dir / "secretsync.key"
+
+
+def make_settings(**values: object) -> Settings:
+    """Return settings, checked.
+
+    Raises:
+        SettingsError: one or more break a rule; all are named.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        told = [
+            f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_url=False)
+        ]
+        raise SettingsError("; ".join(told)) from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
