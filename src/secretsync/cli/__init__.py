@@ -1,0 +1,1 @@
+"""The `secretsync` command: a client of the service for people and scripts, and its starter."""

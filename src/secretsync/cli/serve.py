@@ -1,0 +1,84 @@
+"""`secretsync serve`: run the server."""
+
+from pathlib import Path
+
+import click
+
+from secretsync.cli.errors import CliError, invalid
+from secretsync.cli.framework import Command
+
+
+@click.command(
+    cls=Command,
+    accepts=(),
+    example="secretsync serve\n"
+    "secretsync serve --listen 127.0.0.1:0 --data-dir ./data --log-level debug",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Where to listen: a loopback address. Port 0 takes a free one. Default: 127.0.0.1:8470.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where everything is kept. Default: ~/.local/share/secretsync (XDG_DATA_HOME).",
+)
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The key-encryption key. Default: in the data directory, made at the first start.",
+)
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error. Default: info.")
+@click.option(
+    "--max-runs-per-connection",
+    type=int,
+    metavar="N",
+    help="How many runs may use one connection at a time. Default: 5.",
+)
+@click.option(
+    "--max-runs", type=int, metavar="N", help="How many runs may run at a time. Default: 20."
+)
+@click.option(
+    "--shutdown-grace",
+    type=float,
+    metavar="SECONDS",
+    help="How long calls and runs may go on after SIGTERM. Default: 10.",
+)
+@click.option(
+    "--retry-attempts", type=int, metavar="N", help="Attempts of a run in all. Default: 5."
+)
+@click.option(
+    "--retry-base",
+    type=float,
+    metavar="SECONDS",
+    help="Wait before the second attempt at most; doubles with each further one. Default: 3.",
+)
+@click.option(
+    "--retry-ceiling",
+    type=float,
+    metavar="SECONDS",
+    help="Wait between attempts at most, unless the destination asks for more. Default: 300.",
+)
+@click.option(
+    "--attempt-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="How long one attempt of a run may take. Default: 900.",
+)
+def serve(**options: object) -> None:
+    """Run the server until SIGTERM or SIGINT; it prints one line when it is ready."""
+    # Imported late: the server's libraries would slow down every other command.
+    from secretsync.server import StartupError  # noqa: PLC0415
+    from secretsync.server import serve as serve_until_stopped  # noqa: PLC0415
+    from secretsync.settings import SettingsError, make_settings  # noqa: PLC0415
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        serve_until_stopped(make_settings(**given))
+    except SettingsError as error:
+        raise invalid(str(error)) from None
+    except StartupError as error:
+        raise CliError(str(error)) from None
