@@ -73,9 +73,10 @@ class RunRequest(AdapterRequest):
             the value may have been changed by somebody else.
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
         record_intent: to be awaited directly before a write, with an unconfirmed entry for each
-            thing that the write creates (possibly none). It makes them durable, so that nothing
-            that was created is forgotten if the process dies, and it raises if this run has lost
-            its lease: then the write must not happen.
+            thing that the write creates or deletes (possibly none), and for what earlier intents
+            led to. It makes them durable in place of the earlier ones, so that nothing is
+            forgotten if the process dies, and it raises if this run has lost its lease: then the
+            write must not happen.
         report_progress: (step, done, total) for people who watch; done and total count keys.
     """
 

@@ -1,0 +1,1 @@
+"""Octopus Deploy as a destination of secretsync."""

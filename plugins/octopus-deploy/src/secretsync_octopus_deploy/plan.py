@@ -1,0 +1,97 @@
+"""What one run is about to do to a variable set, before anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from secretsync.adapter import Action, KeyResult, LedgerEntry, SecretValue
+from secretsync_octopus_deploy.rows import Row, WrittenRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What becomes of one key.
+
+    Attributes:
+        result: what is reported.
+        entry: what the new ledger has for it; None if nothing. Its `remote_id` is None if the
+            write gives the row a new id.
+        is_desired: whether the row must be in the set afterwards.
+        deleted_id: id of the row that is deleted, if any.
+        deleted_entry: what the ledger had for that row, if it had anything.
+    """
+
+    result: KeyResult
+    entry: LedgerEntry | None = None
+    is_desired: bool = False
+    deleted_id: str | None = None
+    deleted_entry: LedgerEntry | None = None
+
+    @property
+    def is_creation(self) -> bool:
+        """Whether the write makes a row with a new id."""
+        return self.is_desired and self.entry is not None and self.entry.remote_id is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole of a run's changes to one version of a variable set.
+
+    Attributes:
+        rows: the variables to send; rows that are not touched are the very objects that were read.
+        outcomes: one for each key that is desired, deleted or skipped.
+        is_changed: whether there is anything to send.
+        warnings: for people; never a value.
+        recovered: intents of earlier writes whose rows were found, and are confirmed by no ledger
+            until this write is.
+    """
+
+    rows: tuple[Row | WrittenRow, ...] = field(repr=False)
+    outcomes: tuple[Outcome, ...]
+    is_changed: bool
+    warnings: tuple[str, ...] = ()
+    recovered: tuple[LedgerEntry, ...] = ()
+
+    def intents(self, version: str) -> tuple[LedgerEntry, ...]:
+        """Return an unconfirmed entry for whatever must not be forgotten if the process dies.
+
+        Those are the rows that the write creates (without id), the rows of ours that it deletes
+        (with their ids), and those that an earlier write created, as its own intent had them.
+
+        Args:
+            version: the version of the set that the write is based on.
+        """
+        deletions = (
+            replace(outcome.deleted_entry, version=version, confirmed=False)
+            for outcome in self.outcomes
+            if outcome.deleted_entry is not None
+        )
+        by_identity = {entry.identity: entry for entry in self.recovered}
+        by_identity |= {entry.identity: entry for entry in deletions}
+        by_identity |= {entry.identity: entry for entry in self.creations(version)}
+        return tuple(by_identity.values())
+
+    def creations(self, version: str) -> tuple[LedgerEntry, ...]:
+        """Return an unconfirmed entry for each row that the write creates.
+
+        Args:
+            version: the version of the set that the write is based on.
+        """
+        return tuple(
+            replace(outcome.entry, version=version, confirmed=False)
+            for outcome in self.outcomes
+            if outcome.is_creation and outcome.entry is not None
+        )
+
+    def deleted_ids(self) -> frozenset[str]:
+        """Return the ids of the rows that the write deletes."""
+        return frozenset(one.deleted_id for one in self.outcomes if one.deleted_id is not None)
+
+    def values(self) -> list[SecretValue]:
+        """Return the values that the write sends, for removal from whatever is reported of it."""
+        return [
+            row.value for row in self.rows if isinstance(row, WrittenRow) and row.value is not None
+        ]
+
+    def count(self, actions: Sequence[Action]) -> int:
+        """Return how many keys have one of these actions."""
+        return sum(outcome.result.action in actions for outcome in self.outcomes)

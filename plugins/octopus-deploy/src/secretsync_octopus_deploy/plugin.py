@@ -1,0 +1,58 @@
+"""The hooks of secretsync for Octopus Deploy."""
+
+from secretsync.adapter import (
+    Capability,
+    DestinationInfo,
+    DiscoverRequest,
+    DiscoverResult,
+    RemoveRequest,
+    RunResult,
+    SyncRequest,
+    ValidateRequest,
+    ValidateResult,
+    hookimpl,
+)
+from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig, target_key
+from secretsync_octopus_deploy.discovery import OPTION_LISTS, list_options
+from secretsync_octopus_deploy.runs import run_removal, run_sync
+from secretsync_octopus_deploy.validation import validate_connection
+
+
+@hookimpl
+def destination() -> DestinationInfo:
+    """Describe Octopus Deploy."""
+    return DestinationInfo(
+        name="octopus-deploy",
+        title="Octopus Deploy",
+        description="Sensitive variables of a project in Octopus Deploy.",
+        config_model=OctopusConfig,
+        credential_models={"api-key": ApiKeyCredentials},
+        target_key=target_key,
+        name_identity=str.casefold,
+        capabilities=frozenset({Capability.DISCOVER}),
+        option_lists=OPTION_LISTS,
+    )
+
+
+@hookimpl
+async def validate(request: ValidateRequest) -> ValidateResult:
+    """Prove that credentials and configuration work, with the permissions that a sync needs."""
+    return await validate_connection(request)
+
+
+@hookimpl
+async def sync(request: SyncRequest) -> RunResult:
+    """Make the project's variable set hold the desired secrets, and touch no other variable."""
+    return await run_sync(request)
+
+
+@hookimpl
+async def remove(request: RemoveRequest) -> RunResult:
+    """Delete the variables that the ledger lists and that still are this sync's."""
+    return await run_removal(request)
+
+
+@hookimpl
+async def discover(request: DiscoverRequest) -> DiscoverResult:
+    """List spaces, projects and what the variables of a project can be scoped to."""
+    return await list_options(request)

@@ -1,0 +1,201 @@
+"""Runs a sync or a removal: read, merge, write, read again and compare, as often as it takes."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from secretsync.adapter import (
+    Action,
+    AdapterError,
+    Conflict,
+    LedgerEntry,
+    RemoveRequest,
+    RunRequest,
+    RunResult,
+    SyncRequest,
+    Unavailable,
+    Unsupported,
+)
+from secretsync_octopus_deploy.client import OctopusClient
+from secretsync_octopus_deploy.merge import plan_removal, plan_sync
+from secretsync_octopus_deploy.ownership import Unconfirmed
+from secretsync_octopus_deploy.plan import Plan
+from secretsync_octopus_deploy.variable_set import VariableSet
+from secretsync_octopus_deploy.verify import verify
+
+MAX_RETRIES = 5
+MAX_SILENT_LOSSES = 1
+"""How often a write may be missing although nobody else seems to have written. Old servers lose
+simultaneous writes without a word; a server that alters what it is sent must not be sent it again
+and again, because each time would leave variables behind that are not recognised."""
+FIRST_PAUSE = 0.1
+"""Seconds to wait at most before the first retry; twice as many before each further one."""
+
+_MAX_PROBLEMS_NAMED = 10
+_WRITES = (Action.CREATED, Action.UPDATED, Action.DELETED)
+
+Planner = Callable[[VariableSet, Unconfirmed], Plan]
+
+
+async def run_sync(request: SyncRequest) -> RunResult:
+    """Make the variable set hold the desired secrets; see the hook `sync`."""
+
+    def planner(current: VariableSet, unconfirmed: Unconfirmed) -> Plan:
+        return plan_sync(current, request, unconfirmed)
+
+    return await _Run(request, planner, len(request.desired)).run()
+
+
+async def run_removal(request: RemoveRequest) -> RunResult:
+    """Take away what the ledger lists; see the hook `remove`."""
+
+    def planner(current: VariableSet, unconfirmed: Unconfirmed) -> Plan:
+        return plan_removal(current, request, unconfirmed)
+
+    return await _Run(request, planner, len(request.ledger)).run()
+
+
+class _Run:
+    """One run against one variable set.
+
+    Args:
+        request: what the engine asks for.
+        planner: makes the plan for the set as it was read.
+        key_count: how many keys the run is about.
+    """
+
+    def __init__(self, request: RunRequest, planner: Planner, key_count: int) -> None:
+        self._request = request
+        self._planner = planner
+        self._key_count = key_count
+        self._client = OctopusClient(request)
+        self._unconfirmed = Unconfirmed()
+        self._silent_losses = 0
+
+    async def run(self) -> RunResult:
+        """Write until the set is as planned; one GET, or GET, PUT, GET, are the usual course.
+
+        Raises:
+            Conflict: others changed the set each time before the write came through.
+        """
+        self._request.report_progress("reading", 0, self._key_count)
+        before = await self._read()
+        first_version = before.version_text
+        retries = 0
+        while True:
+            plan = self._planner(before, self._unconfirmed)
+            if not plan.is_changed:
+                return self._unwritten(plan, before, first_version)
+            try:
+                return await self._write(plan, before)
+            except Conflict as conflict:
+                if retries == MAX_RETRIES:
+                    raise
+                self._request.logger.info("the set is read and merged again: %s", conflict)
+            await asyncio.sleep(_pause(retries))
+            retries += 1
+            before = await self._read()
+
+    async def _write(self, plan: Plan, before: VariableSet) -> RunResult:
+        """Write once, and make sure of it.
+
+        Raises:
+            Conflict: the write was refused, or the set is not as planned after it.
+        """
+        count = plan.count(_WRITES)
+        self._request.report_progress("writing", 0, count)
+        body = before.render(plan.rows)
+        await self._request.record_intent(plan.intents(before.version_text))
+        try:
+            await self._client.write_set(self._request.config, body, plan.values())
+        except Unavailable as error:
+            lost = error
+        else:
+            self._request.report_progress("verifying", 0, count)
+            return await self._verified(plan, before)
+        # The answer was lost, not necessarily the write. Values cannot be read back, so if the set
+        # has changed everything is written again on top of what is there now.
+        if await self._has_version(before.version, lost):
+            raise lost
+        self._remember(plan, before)
+        raise Conflict(f"It is not certain that the write took place. {lost.message}")
+
+    async def _verified(self, plan: Plan, before: VariableSet) -> RunResult:
+        """Read the set after an accepted write, and return what the run came to."""
+        after = await self._read()
+        verdict = verify(before, plan, after)
+        if verdict.problems:
+            self._remember(plan, before)
+            self._silent_losses += verdict.is_only_change
+            named = "; ".join(verdict.problems[:_MAX_PROBLEMS_NAMED])
+            if self._silent_losses > MAX_SILENT_LOSSES:
+                raise Unsupported(f"Octopus does not store what it is sent: {named}.")
+            raise Conflict(f"The variable set is not as it was written: {named}.")
+        count = plan.count(_WRITES)
+        self._request.report_progress("verifying", count, count)
+        version = after.version_text if verdict.is_only_change else None
+        return RunResult(
+            keys=tuple(outcome.result for outcome in plan.outcomes),
+            ledger=new_ledger(plan, version, verdict.ids),
+            version_before=before.version_text,
+            version_after=version,
+            warnings=(*plan.warnings, *verdict.warnings),
+        )
+
+    def _unwritten(self, plan: Plan, current: VariableSet, first_version: str) -> RunResult:
+        """Return the result of a run that found nothing to write."""
+        version = current.version_text if self._unconfirmed.is_empty else None
+        return RunResult(
+            keys=tuple(outcome.result for outcome in plan.outcomes),
+            ledger=new_ledger(plan, version, {}),
+            version_before=first_version,
+            version_after=version,
+            warnings=plan.warnings,
+        )
+
+    async def _read(self) -> VariableSet:
+        return await self._client.read_set(self._request.config)
+
+    async def _has_version(self, version: int, lost: Unavailable) -> bool:
+        try:
+            return (await self._read()).version == version
+        except AdapterError:
+            raise lost from None
+
+    def _remember(self, plan: Plan, before: VariableSet) -> None:
+        """Keep in mind what a write may have done that did not come to a result."""
+        self._unconfirmed = Unconfirmed(
+            created=(*self._unconfirmed.created, *plan.creations(before.version_text)),
+            deleted=self._unconfirmed.deleted | plan.deleted_ids(),
+        )
+
+
+def new_ledger(
+    plan: Plan, version: str | None, new_ids: Mapping[str, str]
+) -> tuple[LedgerEntry, ...]:
+    """Return the ledger after a run.
+
+    Args:
+        plan: what was done.
+        version: the version of the set at which the desired rows certainly hold their values; None
+            if somebody else may have changed them since they were written.
+        new_ids: ids of rows by identity, for those that did not have one before.
+    """
+    entries = []
+    for outcome in plan.outcomes:
+        entry = outcome.entry
+        if entry is None:
+            continue
+        if outcome.is_desired:
+            remote_id = entry.remote_id or new_ids.get(entry.identity)
+            entry = replace(entry, remote_id=remote_id, version=version)
+        elif version is None:
+            entry = replace(entry, version=None)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _pause(retries: int) -> float:
+    # Jitter, so that writers that met once do not meet again; nothing secret depends on it.
+    return random.uniform(0, FIRST_PAUSE * 2**retries)  # noqa: S311

@@ -1,0 +1,89 @@
+"""Proves that credentials work, and that a configuration names what is there; changes nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from secretsync.adapter import (
+    AdapterError,
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+    ValidateRequest,
+    ValidateResult,
+)
+from secretsync_octopus_deploy.client import OctopusClient
+from secretsync_octopus_deploy.config import OctopusConfig
+from secretsync_octopus_deploy.permissions import missing_permissions
+from secretsync_octopus_deploy.wishes import check_scope
+
+
+async def validate_connection(request: ValidateRequest) -> ValidateResult:
+    """Prove the credentials and, if the request has one, the configuration.
+
+    Raises:
+        InvalidConfig: what answers is not Octopus, or scope ids do not exist.
+        AuthenticationFailed: the key is wrong, or its user is disabled.
+        NotFound: the space or project does not exist; says which.
+        PermissionDenied: the user lacks a permission; names it.
+    """
+    client = OctopusClient(request)
+    root = await client.get_root()
+    user = await client.get_json("/api/users/me")
+    if not isinstance(user, dict) or not user.get("Id"):
+        raise Unavailable("Octopus did not tell whose the API key is.")
+    name = user.get("Username") or user["Id"]
+    if user.get("IsActive") is False:
+        raise AuthenticationFailed(
+            f"The user {name}, whose API key this is, is disabled in Octopus.",
+            hint="Enable the user, or use another service account's API key.",
+        )
+    summary = f"Octopus Deploy {root.get('Version', 'of unknown version')} as {name}"
+    if request.config is None:
+        return ValidateResult(summary=summary)
+    config: OctopusConfig = request.config
+    project = await client.get_project(config)
+    current = await client.read_set(config)
+    warnings = check_scope(config, current)
+    if _is_version_controlled(project):
+        warnings.append(
+            "The project keeps its variables in Git. Sensitive ones stay in Octopus's database,"
+            " and so do those that this sync writes; a text variable of the same name and scope in"
+            " Git is not seen by it."
+        )
+    warnings.extend(await _check_permissions(client, str(user["Id"]), config))
+    return ValidateResult(
+        summary=f"{summary}, project {project.get('Name') or config.project_id}",
+        warnings=tuple(warnings),
+    )
+
+
+def _is_version_controlled(project: Mapping[str, Any]) -> bool:
+    settings = project.get("PersistenceSettings")
+    kind = settings.get("Type") if isinstance(settings, dict) else None
+    return project.get("IsVersionControlled") is True or kind == "VersionControlled"
+
+
+async def _check_permissions(
+    client: OctopusClient, user_id: str, config: OctopusConfig
+) -> list[str]:
+    """Return a warning if the server does not tell what the user may do."""
+    path = f"/api/users/{user_id}/permissions"
+    query = {"spaces": config.space_id, "includeSystem": "true"}
+    failure: AdapterError | None = None
+    missing: list[str] | None = None
+    try:
+        missing = missing_permissions(await client.get_json(path, query), config)
+    except (NotFound, PermissionDenied) as error:
+        failure = error
+    if missing:
+        raise PermissionDenied(
+            f"The API key's user lacks permissions in {config.space_id} for {config.project_id}:"
+            f" {'; '.join(missing)}.",
+            hint="Add them to a user role of a team that the user is in.",
+        )
+    if missing is None:
+        reason = failure.message if failure else "its answer is incomplete"
+        warning = "It could not be checked that the API key may edit variables"
+        return [f"{warning}, because Octopus does not tell: {reason}."]
+    return []
