@@ -1,5 +1,6 @@
 """`secretsync serve`: run the server."""
 
+import os
 from pathlib import Path
 
 import click
@@ -70,6 +71,8 @@ from secretsync.cli.framework import Command
 )
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT; it prints one line when it is ready."""
+    # gRPC writes lines of its own to stderr, e.g. when a port is taken; ours say more.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported late: the server's libraries would slow down every other command.
     from secretsync.server import StartupError  # noqa: PLC0415
     from secretsync.server import serve as serve_until_stopped  # noqa: PLC0415

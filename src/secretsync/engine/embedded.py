@@ -219,7 +219,14 @@ class EmbeddedEngine:
                 f"{run.sync_name} was made to lead elsewhere while this run was under way; nothing"
                 " was changed at the destination. Run it again",
             )
-        tx.ledger.put_intents(run.sync_uid, entries)
+        # What an earlier write may have created stays known until a run has come to a result.
+        renewed = {entry.identity for entry in entries}
+        earlier = [
+            entry
+            for entry in tx.ledger.of_sync(run.sync_uid)
+            if not entry.confirmed and entry.identity not in renewed
+        ]
+        tx.ledger.put_intents(run.sync_uid, [*earlier, *entries])
 
     def _renew(self, run: SyncRun, tx: Transaction) -> bool:
         until = self._clock() + timedelta(seconds=self._settings.lease)

@@ -1,13 +1,13 @@
 """Turns every exception of a servicer into a status that is clear, and tells nothing internal."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 from grpc_status import rpc_status
@@ -18,7 +18,6 @@ from secretsync.interceptors.limits import bounded, shorten
 from secretsync.store.protocol import StorageFullError
 
 DOMAIN = "secretsync"
-MAX_RETRY_SECONDS = 86_400.0
 # grpc is subscriptable for type checkers only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Context = ServicerContext[Any, Any]
@@ -34,13 +33,15 @@ class ErrorInterceptor(ServerInterceptor):
     ) -> Handler:
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler
         inner: Callable[[Any, Any], Any] = handler.unary_unary
+        parse: Callable[[bytes], Any] = handler.request_deserializer
 
-        async def guarded(request: Any, context: Context) -> Any:  # noqa: ANN401
+        # It parses the request itself, since gRPC would tell the client of a parser's exception.
+        async def guarded(request: bytes, context: Context) -> Any:  # noqa: ANN401
             try:
-                return await inner(request, context)
+                return await inner(_parsed(parse, request), context)
             except (AbortError, asyncio.CancelledError):
                 raise
             except Problem as problem:
@@ -52,9 +53,21 @@ class ErrorInterceptor(ServerInterceptor):
 
         return grpc.unary_unary_rpc_method_handler(
             guarded,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
+
+
+def _parsed(parse: Callable[[bytes], Any], request: bytes) -> Any:  # noqa: ANN401
+    try:
+        return parse(request)
+    except DecodeError:
+        raise Problem(
+            Code.INVALID_ARGUMENT,
+            Reason.INVALID_FIELDS,
+            "invalid request: it is not a message of this method, it is nested too deeply, or one"
+            " of its texts is not UTF-8",
+        ) from None
 
 
 def storage_full() -> Problem:
@@ -88,10 +101,9 @@ def status_of(problem: Problem) -> status_pb2.Status:
         for each in bounded(problem.violations):
             violations.field_violations.add(field=each.field, description=each.description)
         details.append(violations)
-    # A plugin may pass on whatever a destination asks for.
-    if problem.retry_after is not None and math.isfinite(problem.retry_after):
+    if problem.retry_after is not None:
         delay = Duration()
-        delay.FromSeconds(math.ceil(min(max(problem.retry_after, 0.0), MAX_RETRY_SECONDS)))
+        delay.FromMilliseconds(int(problem.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(
         code=code_pb2.Code.Value(problem.code), message=shorten(problem.message)

@@ -247,7 +247,8 @@ def check_movable(tx: Transaction, sync: SecretSync, what: str) -> None:
             Code.FAILED_PRECONDITION,
             Reason.SECRETS_LEFT_BEHIND,
             f"{what} {sync.name} to another place, while secrets that it wrote are still at the"
-            " old one: call RemoveSecrets for it first",
+            " old one: call RemoveSecrets for it first. If that run reports secrets that the"
+            " destination does not show any more, delete the sync and create it anew",
             metadata={"resource": sync.name},
         )
     running = tx.runs.running(sync.uid)

@@ -77,7 +77,7 @@ def plain(message: Struct, field: str, violations: Violations) -> dict[str, Any]
     """
     try:
         values: dict[str, Any] = MessageToDict(message)
-    except SerializeToJsonError:
+    except (SerializeToJsonError, ValueError):
         violations.add(field, "must not hold infinite numbers or values that are not set")
         return {}
     return {name: _whole(value) for name, value in values.items()}

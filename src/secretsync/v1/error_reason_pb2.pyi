@@ -47,7 +47,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_DESTINATION_NOT_LOADED: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. The plugin of the destination is not installed or could not be loaded.
+    """FAILED_PRECONDITION. The plugin of the destination is installed and could not be loaded.
     Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_SYNC_DISABLED: _ErrorReason.ValueType  # 9
@@ -129,7 +129,7 @@ ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 7
 Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_DESTINATION_NOT_LOADED: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. The plugin of the destination is not installed or could not be loaded.
+"""FAILED_PRECONDITION. The plugin of the destination is installed and could not be loaded.
 Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9

@@ -68,7 +68,8 @@ class _InitialSyncBehaviorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_I
     """Make the destination hold what the source holds. If the sync has a key schema, secrets at
     exactly its place there (for Octopus: sensitive variables of exactly its scope) whose names
     match the schema, which the source does not have and no other sync manages, are deleted.
-    Without a key schema nothing is deleted that the sync did not create.
+    Without a key schema nothing is deleted that the sync did not create, but further copies of
+    a secret that it writes (for Octopus: variables of the same name and scope).
     """
     INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE: _InitialSyncBehavior.ValueType  # 2
     """Import first; on a conflict the source wins. Refused by destinations without import."""
@@ -84,7 +85,8 @@ INITIAL_SYNC_BEHAVIOR_OVERWRITE_DESTINATION: InitialSyncBehavior.ValueType  # 1
 """Make the destination hold what the source holds. If the sync has a key schema, secrets at
 exactly its place there (for Octopus: sensitive variables of exactly its scope) whose names
 match the schema, which the source does not have and no other sync manages, are deleted.
-Without a key schema nothing is deleted that the sync did not create.
+Without a key schema nothing is deleted that the sync did not create, but further copies of
+a secret that it writes (for Octopus: variables of the same name and scope).
 """
 INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE: InitialSyncBehavior.ValueType  # 2
 """Import first; on a conflict the source wins. Refused by destinations without import."""

@@ -224,9 +224,8 @@ class Engine:
         }
 
     async def _record(self, entries: Sequence[LedgerEntry]) -> None:
-        identities = {entry.identity for entry in entries}
-        kept = [one for one in self.ledger if one.confirmed or one.identity not in identities]
-        self.ledger = (*kept, *entries)
+        # As the store does: these take the place of all earlier intents.
+        self.ledger = (*(one for one in self.ledger if one.confirmed), *entries)
         self.before_write()
 
     async def sync(
