@@ -1,5 +1,6 @@
 """`make demo`: from .env files to Octopus Deploy variables, on this machine, in a minute."""
 
+import signal
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from processes import running_service
 from scenario import Scenario
 from show import console, show_numbers
 
+from secretsync.cli.errors import CliError
 from secretsync.cli.secret_files import parse
 from secretsync_octopus_deploy.sandbox.process import start_sandbox
 
@@ -51,10 +53,22 @@ def main(own_file: str | None) -> None:
     console.print(f"All as it should be, in {time.monotonic() - begun:.1f} s.", style="bold green")
 
 
+def failure(error: Exception) -> str:
+    """Return what went wrong, for people."""
+    if isinstance(error, DemoFailedError):
+        return f"Expected: {error}"
+    if isinstance(error, CliError):
+        return error.message
+    return str(error.details() if isinstance(error, grpc.RpcError) else error)
+
+
 if __name__ == "__main__":
+    # An exception unwinds the `with` blocks, which end the processes and delete the files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         main(sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] else None)
-    except (DemoFailedError, grpc.RpcError, OSError, ValueError) as error:
-        told = error.details() if isinstance(error, grpc.RpcError) else error
-        console.print(f"The demo failed. Expected: {told}", style="bold red", markup=False)
+    except (DemoFailedError, CliError, grpc.RpcError, OSError, ValueError) as error:
+        console.print(f"The demo failed. {failure(error)}", style="bold red", markup=False)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -30,6 +30,7 @@ PREPARATION = f"""
 export SECRETSYNC_SANDBOX_API_KEY=API-SANDBOX SECRETSYNC_PROJECT=shop
 secretsync-octopus-sandbox --listen {SANDBOX} > sandbox.log 2>&1 &
 secretsync serve --listen {SERVER} --data-dir data > serve.log 2>&1 &
+touch sandbox.log serve.log
 until grep -q listening sandbox.log && grep -q listening serve.log; do sleep 0.1; done
 printf 'API-SANDBOX\\n' > api-key.txt
 {{
