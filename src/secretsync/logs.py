@@ -22,6 +22,8 @@ def configure(level: str) -> None:
     # These print headers and bodies at DEBUG: never let them below WARNING.
     for name in ("httpx", "httpcore", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A handler that fails would print the exception that is being handled, text and all.
+    logging.raiseExceptions = False
 
 
 def describe_exception(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Reads configurations and credentials with a plugin's models, without ever quoting a secret."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from pydantic import ValidationError
 from secretsync.adapter import AdapterModel
 from secretsync.domain.problems import Violations
 
+MAX_TOLD = 50
+"""Checking each violation against each credential takes time: more of them help nobody."""
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
 MIN_TELLING = 8
 """A shorter text that is part of a message without quotes is part of a word."""
 
@@ -40,8 +44,11 @@ def parse(
 class Discreet(Violations):
     """Passes violations on, but none that quotes a credential, as some validators do.
 
+    A field that the model does not have may be a credential in the wrong place, so it is told only
+    if it looks like the name of a field.
+
     Args:
-        violations: collects them.
+        violations: collects them, `MAX_TOLD` at most.
         credentials: what was given.
     """
 
@@ -49,9 +56,16 @@ class Discreet(Violations):
         super().__init__()
         self._violations = violations
         self._texts = list(_texts_in(credentials))
+        self._told = 0
 
     def add(self, field: str, description: str) -> None:
         """Note a violation."""
+        self._told += 1
+        if self._told > MAX_TOLD:
+            return
+        *parents, name = field.split(".")
+        if not FIELD_NAME.fullmatch(name):
+            field = ".".join([*parents, "(a field with an odd name)"])
         quoted = any(
             repr(text) in description or (len(text) >= MIN_TELLING and text in description)
             for text in self._texts

@@ -127,9 +127,7 @@ async def running_server(
         http = HttpPool()
         stack.push_async_callback(http.close)
         engine = _engine(settings, store, registry, vault, http)
-        app = App(
-            store=store, engine=engine, registry=registry, vault=vault, http=http, clock=utc_now
-        )
+        app = App(store=store, engine=engine, registry=registry, vault=vault, clock=utc_now)
         health = HealthServicer()
         server = _grpc_server(app, health, settings)
         address = _bind(server, settings.listen)

@@ -49,7 +49,7 @@ class Settings(BaseModel):
     data_dir: Path = Field(default_factory=default_data_dir)
     key_file: Path | None = None
     log_level: str = "info"
-    max_runs: Annotated[int, Field(ge=1, le=1000)] = 20
+    max_runs: Annotated[int, Field(ge=1, le=1000)] = 100
     max_runs_per_connection: Annotated[int, Field(ge=1, le=1000)] = 5
     shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 10.0
     retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5

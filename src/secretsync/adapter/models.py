@@ -61,7 +61,8 @@ class DestinationInfo:
         description: one sentence for people.
         config_model: model of a sync's `destination_config`.
         credential_models: model of a connection's `credentials`, per method, e.g. `api-key`.
-        target_key: names the document that a configuration writes to, from (config, credentials).
+        target_key: names the document that a configuration writes to, from the configuration and
+            `ValidateResult.instance`. One document must have one key, however it is reached.
             Runs with the same key never run at the same time. Must not do I/O.
         name_identity: folds a name at the destination into what the destination tells apart;
             the default tells every two names apart.
@@ -75,7 +76,7 @@ class DestinationInfo:
     description: str
     config_model: type[AdapterModel]
     credential_models: Mapping[str, type[AdapterModel]]
-    target_key: Callable[[Any, Any], str]
+    target_key: Callable[[Any, str], str]
     name_identity: Callable[[str], str] = str
     capabilities: frozenset[Capability] = frozenset()
     option_lists: tuple[OptionList, ...] = field(default=())

@@ -74,9 +74,11 @@ class RunRequest(AdapterRequest):
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
         record_intent: to be awaited directly before a write, with an unconfirmed entry for each
             thing that the write creates or deletes (possibly none), and for what earlier intents
-            led to. It makes them durable in place of the earlier ones, so that nothing is
-            forgotten if the process dies, and it raises if this run has lost its lease: then the
-            write must not happen.
+            led to. It makes them durable in place of those that this attempt recorded before, so
+            that nothing is forgotten if the process dies, and it raises if this run has lost its
+            lease: then the write must not happen. If the destination refuses the write for
+            certain, record what is left of them (possibly none): an intent that stays behind could
+            make somebody else's work look like this run's.
         report_progress: (step, done, total) for people who watch; done and total count keys.
     """
 

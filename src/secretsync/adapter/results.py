@@ -39,10 +39,13 @@ class ValidateResult:
 
     Attributes:
         summary: one line for people: as whom, at what version of the destination.
+        instance: identifies the instance that was reached, the same however its address is
+            spelled: an id of its own if it has one, else the normalised address. Never empty.
         warnings: what works, and still deserves a look.
     """
 
     summary: str
+    instance: str
     warnings: tuple[str, ...] = ()
 
 

@@ -40,7 +40,7 @@ from secretsync.cli.framework import Command
     help="How many runs may use one connection at a time. Default: 5.",
 )
 @click.option(
-    "--max-runs", type=int, metavar="N", help="How many runs may run at a time. Default: 20."
+    "--max-runs", type=int, metavar="N", help="How many runs may run at a time. Default: 100."
 )
 @click.option(
     "--shutdown-grace",

@@ -104,7 +104,10 @@ class SecretImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection as stored: `sealed_credentials` is the encrypted JSON of its credentials."""
+    """A connection as stored: `sealed_credentials` is the encrypted JSON of its credentials.
+
+    `instance` is what the adapter calls the instance that they lead to.
+    """
 
     uid: str
     project_uid: str
@@ -113,6 +116,7 @@ class Connection:
     description: str = ""
     destination: str
     method: str
+    instance: str
     sealed_credentials: bytes
     public_credentials: Mapping[str, Any]
     credentials_hash: str

@@ -97,6 +97,6 @@ def after_transient_failure(
         state=RunState.PENDING,
         not_before=now + timedelta(seconds=delay),
         message=f"attempt {run.attempt} of {policy.max_attempts} failed, will try again: {message}",
-        error_reason=None,
+        error_reason=reason,
         lease_until=None,
     )

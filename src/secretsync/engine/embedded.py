@@ -39,7 +39,7 @@ class EngineSettings:
         retry: when to try again.
     """
 
-    max_runs: int = 20
+    max_runs: int = 100
     max_runs_per_connection: int = 5
     lease: float = 60.0
     poll: float = 1.0
@@ -194,8 +194,13 @@ class EmbeddedEngine:
             self._progress.pop(run.uid, None)
 
     async def _attempt(self, run: SyncRun) -> RunReport:
+        earlier: list[LedgerEntry] | None = None
+
         async def record_intent(target_key: str, entries: Sequence[LedgerEntry]) -> None:
-            await self._store.write(lambda tx: self._intend(tx, run, target_key, entries))
+            nonlocal earlier
+            earlier = await self._store.write(
+                lambda tx: self._intend(tx, run, target_key, entries, earlier)
+            )
 
         def report_progress(progress: Progress) -> None:
             self._progress[run.uid] = progress
@@ -206,8 +211,26 @@ class EmbeddedEngine:
         )
 
     def _intend(
-        self, tx: Transaction, run: SyncRun, target_key: str, entries: Sequence[LedgerEntry]
-    ) -> None:
+        self,
+        tx: Transaction,
+        run: SyncRun,
+        target_key: str,
+        entries: Sequence[LedgerEntry],
+        earlier: list[LedgerEntry] | None,
+    ) -> list[LedgerEntry]:
+        """Make intents durable in place of those that this attempt recorded before.
+
+        Args:
+            tx: the transaction.
+            run: the run, as this attempt claimed it.
+            target_key: the place that the attempt writes to.
+            entries: the intents.
+            earlier: what earlier attempts left; None if this attempt has not looked yet.
+
+        Returns:
+            What earlier attempts left. It stays known until a run has come to a result, since it
+            may be there.
+        """
         if not self._renew(run, tx):
             raise LeaseLostError
         sync = tx.syncs.by_uid(run.sync_uid)
@@ -219,14 +242,12 @@ class EmbeddedEngine:
                 f"{run.sync_name} was made to lead elsewhere while this run was under way; nothing"
                 " was changed at the destination. Run it again",
             )
-        # What an earlier write may have created stays known until a run has come to a result.
+        if earlier is None:
+            earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
         renewed = {entry.identity for entry in entries}
-        earlier = [
-            entry
-            for entry in tx.ledger.of_sync(run.sync_uid)
-            if not entry.confirmed and entry.identity not in renewed
-        ]
-        tx.ledger.put_intents(run.sync_uid, [*earlier, *entries])
+        kept = [entry for entry in earlier if entry.identity not in renewed]
+        tx.ledger.put_intents(run.sync_uid, [*kept, *entries])
+        return earlier
 
     def _renew(self, run: SyncRun, tx: Transaction) -> bool:
         until = self._clock() + timedelta(seconds=self._settings.lease)

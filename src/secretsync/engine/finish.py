@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from secretsync.adapter import Action, KeyResult, RunResult
+from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.domain.problems import Problem, Reason
 from secretsync.domain.runs import RetryPolicy, after_transient_failure, supersede
@@ -48,13 +48,15 @@ def _succeed(
 ) -> SyncRun:
     """Write down a success; `run` carries its finish time already."""
     before, after = result.version_before, result.version_after
-    tx.ledger.replace(sync.uid, result.ledger)
+    tx.ledger.replace(sync.uid, [*result.ledger, *_in_flight(tx, sync, result)])
     # The sync may have been pointed elsewhere since the run began, at a place not yet written to.
     if before is not None and after is not None and before != after:
         tx.ledger.record_write(report.target_key, before, after)
     is_here = sync.target_key == report.target_key
     if run.action is RunAction.SYNC and is_here and not sync.initialized:
         tx.syncs.update(replace(sync, initialized=True))
+    if run.delete_sync and result.ledger:
+        return _keep_sync(tx, replace(run, outcome=report.outcome()), result)
     ended = replace(
         run,
         state=RunState.SUCCEEDED,
@@ -67,6 +69,43 @@ def _succeed(
     if run.delete_sync:
         tx.syncs.delete(sync.uid)
     return ended
+
+
+def _keep_sync(tx: Transaction, run: SyncRun, result: RunResult) -> SyncRun:
+    """End a removal that was to precede the deletion of its sync and did not remove all.
+
+    With the sync its ledger would go, and nobody would know any more whose the rest is.
+    """
+    left = sorted({entry.name for entry in result.ledger})
+    more = f" and {len(left) - 10} more" if len(left) > 10 else ""  # noqa: PLR2004
+    ended = replace(
+        run,
+        state=RunState.FAILED,
+        message=f"not everything could be removed: {', '.join(left[:10])}{more} may still be there."
+        " Let the credentials see it and try again, or delete the sync without removing secrets",
+        error_reason=Reason.REMOVAL_FAILED,
+        lease_until=None,
+    )
+    tx.runs.update(ended)
+    return ended
+
+
+def _in_flight(tx: Transaction, sync: SecretSync, result: RunResult) -> list[LedgerEntry]:
+    """Return the intents of earlier attempts whose write may still arrive at the destination.
+
+    A process that was killed may have sent it a moment before. It can take place for as long as the
+    destination has the version that it is based on; once that has changed, it either took place,
+    which the adapter has seen, or is refused.
+    """
+    repeated = {entry.identity for entry in result.ledger if not entry.confirmed}
+    return [
+        entry
+        for entry in tx.ledger.of_sync(sync.uid)
+        if not entry.confirmed
+        and entry.version is not None
+        and entry.version == result.version_after
+        and entry.identity not in repeated
+    ]
 
 
 def _fail(

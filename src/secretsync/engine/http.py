@@ -10,26 +10,37 @@ from secretsync.domain.entities import HttpRequest
 
 # Large variable sets take tens of seconds to read and to write.
 TIMEOUT = httpx.Timeout(connect=10.0, read=120.0, write=120.0, pool=120.0)
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=5)
+MAX_BODY_BYTES = 128 * 1024 * 1024
 
 
 class HttpPool:
-    """One pool of connections for all runs; each run sees it through a client of its own.
+    """A pool of HTTP connections for each owner; each use sees it through a client of its own.
 
-    A client of its own, because cookies that a destination sets must not reach another connection.
+    A pool for each owner, because one destination that does not answer must not keep the others
+    from being called. A client for each use, because cookies that a destination sets must not
+    reach anybody else.
     """
 
     def __init__(self) -> None:
-        self._transport = httpx.AsyncHTTPTransport(limits=LIMITS)
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
 
-    def client(self, record: list[HttpRequest]) -> httpx.AsyncClient:
+    def client(self, owner: str, record: list[HttpRequest]) -> httpx.AsyncClient:
         """Return a client whose requests are appended to `record` as they end.
 
         Redirects are off, since they could carry credentials elsewhere; environment variables for
-        proxies and netrc are not read, for the same reason.
+        proxies and netrc are not read, for the same reason. Compression is not asked for and not
+        accepted, and bodies are bounded, since a small answer could fill the memory.
+
+        Args:
+            owner: who shares a pool, e.g. the uid of a connection.
+            record: takes the requests.
         """
+        if owner not in self._transports:
+            self._transports[owner] = httpx.AsyncHTTPTransport(limits=LIMITS)
         return httpx.AsyncClient(
-            transport=_RecordingTransport(self._transport, record),
+            transport=_RecordingTransport(self._transports[owner], record),
+            headers={"Accept-Encoding": "identity"},
             timeout=TIMEOUT,
             follow_redirects=False,
             trust_env=False,
@@ -37,7 +48,8 @@ class HttpPool:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
 class _RecordingTransport(httpx.AsyncBaseTransport):
@@ -71,6 +83,11 @@ class _RecordingTransport(httpx.AsyncBaseTransport):
         except BaseException:
             note(0, 0)
             raise
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            await response.aclose()
+            note(response.status_code, 0)
+            raise httpx.RemoteProtocolError(f"the answer is compressed ({encoding}), unasked")
         body = _CountingStream(response, note)
         return httpx.Response(
             status_code=response.status_code,
@@ -93,6 +110,8 @@ class _CountingStream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             self._received += len(chunk)
+            if self._received > MAX_BODY_BYTES:
+                raise httpx.RemoteProtocolError(f"the answer is larger than {MAX_BODY_BYTES} bytes")
             yield chunk
 
     async def aclose(self) -> None:

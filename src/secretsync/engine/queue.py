@@ -36,10 +36,13 @@ def enqueue(
             metadata={"resource": sync.name, "users": deleting.name},
         )
     if waiting and may_join(waiting, action, trigger):
-        if delete_sync:
-            waiting = replace(waiting, delete_sync=True)
-            tx.runs.update(waiting)
-        return waiting
+        joined = replace(waiting, delete_sync=waiting.delete_sync or delete_sync)
+        if trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
+            # Whoever asks by hand may have mended what failed, and means now.
+            joined = replace(joined, not_before=now, attempt=0)
+        if joined != waiting:
+            tx.runs.update(joined)
+        return joined
     if running and may_join_running(running, trigger):
         return running
     run = SyncRun(

@@ -35,6 +35,7 @@ from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.domain.resolution import resolve_source
 from secretsync.domain.sealing import credentials_context, secret_context
+from secretsync.engine.certainty import known_versions
 from secretsync.engine.credentials import open_credentials
 from secretsync.engine.http import HttpPool
 from secretsync.engine.protocol import Progress
@@ -175,7 +176,7 @@ class Runner:
             desired=self._desired(tx, sync) if run.action is RunAction.SYNC else (),
             ledger=ledger,
             claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
-            known_versions=_known_versions(tx, sync, ledger),
+            known_versions=known_versions(tx, run, sync, ledger),
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
         )
 
@@ -238,7 +239,7 @@ class Runner:
         report_progress: Callable[[Progress], None],
     ) -> RunResult:
         sync = work.sync
-        async with self._http.client(report.http_requests) as http:
+        async with self._http.client(sync.connection_uid, report.http_requests) as http:
             shared: dict[str, Any] = {
                 "credentials": work.credentials,
                 "http": http,
@@ -263,15 +264,6 @@ class Runner:
                 claims=first_run_claims(sync),
             )
             return await self._registry.sync(sync.destination, request)
-
-
-def _known_versions(
-    tx: Transaction, sync: SecretSync, ledger: Sequence[LedgerEntry]
-) -> frozenset[str]:
-    versions = {entry.version for entry in ledger if entry.confirmed and entry.version is not None}
-    if len(versions) != 1:
-        return frozenset()
-    return tx.ledger.versions_after(sync.target_key, versions.pop())
 
 
 def _too_slow(time_limit: float) -> Problem:

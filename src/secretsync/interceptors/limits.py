@@ -27,7 +27,7 @@ def bounded(violations: Sequence[Violation]) -> Iterable[Violation]:
     """Return the violations; if they are too many, the first ones and one that counts the rest."""
     room = MAX_VIOLATIONS_BYTES
     for index, violation in enumerate(violations):
-        room -= len(violation.field.encode()) + len(violation.description.encode())
+        room -= _size(violation.field) + _size(violation.description)
         if room < 0:
             rest = len(violations) - index
             told = f"is the first of {rest} violations that do not fit: mend those above first"
@@ -38,4 +38,7 @@ def bounded(violations: Sequence[Violation]) -> Iterable[Violation]:
 
 def _size(text: str) -> int:
     """Return how many bytes a text takes in `grpc-message`, where it is percent-encoded."""
-    return sum(1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode()) for char in text)
+    return sum(
+        1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode(errors="replace"))
+        for char in text
+    )

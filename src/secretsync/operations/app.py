@@ -9,7 +9,6 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from secretsync.crypto import Vault
 from secretsync.domain.names import MAX_REQUEST_ID, text_complaint
 from secretsync.domain.problems import Code, Problem, Reason, Violations
-from secretsync.engine.http import HttpPool
 from secretsync.engine.protocol import Engine
 from secretsync.registry import Registry
 from secretsync.store.protocol import StateStore, Transaction
@@ -68,7 +67,6 @@ class App:
     engine: Engine
     registry: Registry
     vault: Vault
-    http: HttpPool
     clock: Callable[[], datetime]
 
     async def read(self, work: Callable[[Transaction], T]) -> T:

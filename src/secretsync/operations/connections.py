@@ -27,12 +27,13 @@ from secretsync.store.protocol import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvedCredentials:
-    """Credentials that the destination has accepted."""
+    """Credentials that the destination has accepted, and the instance that they lead to."""
 
     destination: str
     method: str
     credentials: Mapping[str, Any]
     model: AdapterModel
+    instance: str
 
 
 async def prove_credentials(
@@ -65,9 +66,13 @@ async def prove_credentials(
     if model is None:
         raise Problem(Code.INTERNAL, Reason.INTERNAL, "credentials without model and violation")
     await app.read(precondition)
-    await _validate(app, destination, model)
+    proof = await _validate(app, destination, model)
     return ProvedCredentials(
-        destination=destination, method=method, credentials=credentials, model=model
+        destination=destination,
+        method=method,
+        credentials=credentials,
+        model=model,
+        instance=proof.instance,
     )
 
 
@@ -155,6 +160,7 @@ def create_connection(
         description=description,
         destination=proved.destination,
         method=proved.method,
+        instance=proved.instance,
         sealed_credentials=b"",
         public_credentials={},
         credentials_hash="",
@@ -174,6 +180,7 @@ def _with_credentials(
     return replace(
         connection,
         method=proved.method,
+        instance=proved.instance,
         sealed_credentials=app.vault.seal(tx, connection.project_uid, context, text),
         public_credentials=public_fields(proved.model),
         credentials_hash=app.vault.digest(
@@ -207,10 +214,10 @@ def update_connection(
     changed = replace(connection, description=changes.get("description", connection.description))
     if proved:
         fresh = _with_credentials(app, tx, changed, proved)
-        before = (connection.credentials_hash, connection.method)
-        if (fresh.credentials_hash, fresh.method) != before:
+        before = (connection.credentials_hash, connection.method, connection.instance)
+        if (fresh.credentials_hash, fresh.method, fresh.instance) != before:
             changed = fresh
-            _retarget(app, tx, changed, proved)
+            _retarget(app, tx, changed)
     if changed == connection:
         return connection
     changed = replace(changed, version=connection.version + 1, update_time=app.clock())
@@ -218,7 +225,7 @@ def update_connection(
     return changed
 
 
-def _retarget(app: App, tx: Transaction, connection: Connection, proved: ProvedCredentials) -> None:
+def _retarget(app: App, tx: Transaction, connection: Connection) -> None:
     """Give the connection's syncs the target keys that the new credentials lead to."""
     info = app.registry.get(connection.destination).info
     for sync in tx.syncs.using_connection(connection.uid):
@@ -227,7 +234,7 @@ def _retarget(app: App, tx: Transaction, connection: Connection, proved: ProvedC
             sync.destination, sync.destination_config, "destination_config", violations
         )
         violations.raise_if_any()
-        target_key = info.target_key(config, proved.model)
+        target_key = info.target_key(config, connection.instance)
         if target_key == sync.target_key:
             continue
         check_movable(tx, sync, "these credentials lead")

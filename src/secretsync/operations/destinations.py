@@ -1,5 +1,6 @@
 """Types of destination, and calls to them outside of runs."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -7,7 +8,8 @@ from typing import Any, TypeVar
 from secretsync.adapter import AdapterError
 from secretsync.domain import names
 from secretsync.domain.adapter_problems import problem_from
-from secretsync.domain.problems import Problem, Violations, not_found
+from secretsync.domain.problems import Code, Problem, Reason, Violations, not_found
+from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import unexpected
 from secretsync.operations import lookups
 from secretsync.operations.app import App
@@ -17,6 +19,7 @@ from secretsync.registry import FailedDestination, LoadedDestination
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+CALL_SECONDS = 60
 
 
 async def call_destination(
@@ -32,8 +35,10 @@ async def call_destination(
     Raises:
         Problem: what the adapter raised, as `ConnectionService` in the API says.
     """
+    # A pool of its own: calls that get no answer must not keep others from being made.
+    pool = HttpPool()
     try:
-        async with app.http.client([]) as http:
+        async with asyncio.timeout(CALL_SECONDS), pool.client("call", []) as http:
             basics = {
                 "http": http,
                 "clock": app.clock,
@@ -44,8 +49,16 @@ async def call_destination(
         raise problem_from(error, config_field=config_field) from None
     except Problem:
         raise
-    except Exception as error:  # noqa: BLE001  a plugin is foreign code
+    except TimeoutError:
+        raise Problem(
+            Code.UNAVAILABLE,
+            Reason.DESTINATION_UNAVAILABLE,
+            f"the destination did not answer within {CALL_SECONDS} s",
+        ) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin is foreign code
         raise unexpected(error) from None
+    finally:
+        await pool.close()
 
 
 def destination_slug(app: App, name: str, violations: Violations) -> str:

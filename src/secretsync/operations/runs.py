@@ -69,9 +69,12 @@ def list_runs(tx: Transaction, parent: str, request: PageRequest) -> Page[SyncRu
 def delete_secret_sync(tx: Transaction, name: str, etag: str) -> None:
     """Delete a sync with its history; what it put at the destination stays there."""
     sync = _deletable(tx, name, etag)
-    running = tx.runs.running(sync.uid)
+    running, waiting = tx.runs.running(sync.uid), tx.runs.pending(sync.uid)
     if running:
         raise in_use(name, f"{running.name} is under way: wait for it to end", [running.name])
+    if waiting and waiting.delete_sync:
+        message = f"{waiting.name} is to remove its secrets before it is deleted: wait for it"
+        raise in_use(name, f"{message} to end", [waiting.name])
     tx.syncs.delete(sync.uid)
 
 

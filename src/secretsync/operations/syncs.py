@@ -14,6 +14,7 @@ from secretsync.domain.entities import (
     InitialSyncBehavior,
     Project,
     RunAction,
+    RunState,
     RunTrigger,
     SecretSync,
     SyncOptions,
@@ -283,7 +284,7 @@ def _target_key(app: App, tx: Transaction, connection: Connection, settings: Syn
     _, config = _check_config(app, tx, settings, violations)
     violations.raise_if_any()
     info = app.registry.get(connection.destination).info
-    return info.target_key(config, stored_model(app, tx, connection))
+    return info.target_key(config, connection.instance)
 
 
 def _fields(resolved: _Resolved, settings: SyncSettings) -> dict[str, Any]:
@@ -301,6 +302,20 @@ def _fields(resolved: _Resolved, settings: SyncSettings) -> dict[str, Any]:
         "is_enabled": settings.is_enabled,
         "is_auto_sync_enabled": settings.is_auto_sync_enabled,
     }
+
+
+def _end_waiting(app: App, tx: Transaction, sync: SecretSync) -> None:
+    """End the sync run that waits, since no sync run of a disabled sync may start."""
+    waiting = tx.runs.pending(sync.uid)
+    if waiting and waiting.action is RunAction.SYNC:
+        ended = replace(
+            waiting,
+            state=RunState.FAILED,
+            finish_time=app.clock(),
+            error_reason=Reason.SYNC_DISABLED,
+            message="the sync was disabled while this run was waiting",
+        )
+        tx.runs.update(ended)
 
 
 def _queue(app: App, tx: Transaction, sync: SecretSync, trigger: RunTrigger) -> None:
@@ -385,6 +400,8 @@ def update_secret_sync(
         **_fields(resolved, proved.settings),
     )
     tx.syncs.update(changed)
+    if not changed.is_enabled:
+        _end_waiting(app, tx, changed)
     if replace(proved.settings, description=before.description) != before:
         _queue(app, tx, changed, RunTrigger.UPDATE)
     return changed

@@ -436,7 +436,7 @@ class SyncRun(_message.Message):
     message: _builtins.str
     """What happened, for people: why it failed, or why it waits. Never holds a value."""
     error_reason: _error_reason_pb2.ErrorReason.ValueType
-    """Why it failed; UNSPECIFIED otherwise."""
+    """Why it failed or, until the next attempt has ended, why the last one did; UNSPECIFIED otherwise."""
     attempt: _builtins.int
     """How many attempts have begun. Those cut short by a crash of the server are not counted."""
     max_attempts: _builtins.int

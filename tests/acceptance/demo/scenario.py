@@ -6,6 +6,7 @@ from typing import Any
 
 from api import Api, sync_name
 from checks import ensure
+from octostache import deployed
 from show import (
     RowCounts,
     Steps,
@@ -182,10 +183,10 @@ class Scenario:
         same = json.dumps(foreign, sort_keys=True) == json.dumps(self._before, sort_keys=True)
         ensure(same, "the variables that were there before are unchanged, value for value")
         ours = [row for row in rows if row["Id"] not in known]
-        found = {(row["Name"], _scope(row)): row["Value"] or "" for row in ours}
+        found = {(row["Name"], _scope(row)): deployed(row["Value"] or "") for row in ours}
         ensure(len(found) == len(ours), "no variable is there twice")
         expected = {
-            (key, SCOPES[environment]): value.replace("#{", "##{")
+            (key, SCOPES[environment]): value
             for environment in environments
             for key, value in self._wanted[environment].items()
         }

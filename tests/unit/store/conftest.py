@@ -89,6 +89,7 @@ class Make:
             slug=slug,
             destination="octopus-deploy",
             method="api-key",
+            instance="octopus/1",
             sealed_credentials=b"sealed",
             public_credentials={"instanceUrl": "http://octopus.test", "übung": [1.5, None]},
             credentials_hash="abc",

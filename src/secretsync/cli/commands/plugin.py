@@ -74,11 +74,11 @@ def _installed() -> list[_Plugin]:
 
 
 def _problem(entry: EntryPoint, uses: int) -> str:
-    """Return why a plugin cannot be used; empty if it can."""
+    """Return why a server would not use a plugin; empty if it would."""
     if uses > 1:
         return f"{uses} plugins have this name; the server refuses to start"
-    try:
-        entry.load()
-    except Exception as error:  # noqa: BLE001 -- a plugin may fail in any way
-        return f"{type(error).__name__}: {error}"
-    return ""
+    # Imported late: every command would wait for it.
+    from secretsync.registry import FailedDestination, Registry  # noqa: PLC0415
+
+    [destination] = Registry.from_entry_points([entry]).list()
+    return destination.reason if isinstance(destination, FailedDestination) else ""

@@ -98,6 +98,7 @@ def m0001_resources(database: Database) -> None:
             description TEXT NOT NULL,
             destination TEXT NOT NULL,
             method TEXT NOT NULL,
+            instance TEXT NOT NULL,
             sealed_credentials BLOB NOT NULL,
             public_credentials TEXT NOT NULL,
             credentials_hash TEXT NOT NULL,

@@ -1,0 +1,48 @@
+"""When it is certain that a destination still holds the values that it was given."""
+
+from collections.abc import Sequence
+
+from secretsync.adapter import LedgerEntry
+from secretsync.domain.entities import RunState, SecretSync, SyncRun
+from secretsync.domain.problems import Reason
+from secretsync.store.protocol import Transaction
+
+LOOK_BACK = 20
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def known_versions(
+    tx: Transaction, run: SyncRun, sync: SecretSync, ledger: Sequence[LedgerEntry]
+) -> frozenset[str]:
+    """Return the versions at which a run can rely on its ledger; see `RunRequest`."""
+    versions = {entry.version for entry in ledger if entry.confirmed and entry.version is not None}
+    if not versions or _may_be_in_flight(tx, run):
+        return frozenset()
+    # Entries that were left alone are certain since an earlier version than those last written.
+    led_to = [tx.ledger.versions_after(sync.target_key, version) for version in versions]
+    return frozenset.intersection(*led_to)
+
+
+def _may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
+    """Tell whether a write of an earlier attempt may still arrive at the destination.
+
+    It may if that attempt was cut short or got no answer, and it would undo what this run finds to
+    be right. A run that relies on nothing writes all values again; that gives the destination a new
+    version, at which it refuses the older write.
+    """
+    if run.lease_token > 1:
+        return True
+    for before in tx.runs.list(run.sync_uid, run.seq, LOOK_BACK):
+        # One that a newer run replaced while it waited has never begun.
+        if before.start_time is not None:
+            return before.state is not RunState.SUCCEEDED and _may_have_written(tx, before)
+    return False
+
+
+def _may_have_written(tx: Transaction, run: SyncRun) -> bool:
+    ended = tx.runs.get(run.sync_uid, run.uid)
+    if ended is None or ended.state is not RunState.FAILED:
+        return True
+    if ended.error_reason is Reason.SUPERSEDED:
+        return True  # it was cut short, and what it had done is not recorded
+    return any(request.method not in READING for request in ended.outcome.http_requests)

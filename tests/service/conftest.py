@@ -1,0 +1,63 @@
+"""The service in this process on a loopback port, with a real store and two destinations."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+# Test folders are no packages: this lets all modules here import what they share.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from recording_destination import Recorder
+from service_kit import Service, running
+
+from secretsync_octopus_deploy.sandbox.process import Sandbox, start_sandbox
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """A server that nothing was told yet."""
+    async with running(tmp_path / "data") as started:
+        yield started
+
+
+@pytest.fixture
+async def shop(service: Service) -> Service:
+    """A server with the project `shop`, its environments `dev` and `prod`, and a connection."""
+    await service.add_project()
+    await service.connect()
+    return service
+
+
+@pytest.fixture
+def recorder(service: Service) -> Recorder:
+    """The destination in memory."""
+    return service.recorder
+
+
+@pytest.fixture(scope="session")
+def _sandbox_process() -> Iterator[Sandbox]:
+    with start_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_sandbox_process: Sandbox) -> Sandbox:
+    """An Octopus without faults, and with an empty log; project 2 has no variables."""
+    _sandbox_process.clear_faults()
+    _sandbox_process.put_variables("variableset-Projects-2", [])
+    _sandbox_process.clear_requests()
+    return _sandbox_process
+
+
+@pytest.fixture
+async def octopus(service: Service, sandbox: Sandbox) -> Service:
+    """A server with the project `shop` and a connection to the sandbox."""
+    await service.add_project()
+    await service.connect(
+        destination="octopus-deploy",
+        method="api-key",
+        credentials={"instanceUrl": sandbox.base_url, "apiKey": sandbox.api_key},
+    )
+    return service

@@ -1,0 +1,174 @@
+"""A destination in memory that records what it is asked and does as a test tells it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from secretsync.adapter import (
+    Action,
+    AdapterModel,
+    Capability,
+    DestinationInfo,
+    DiscoverRequest,
+    DiscoverResult,
+    KeyResult,
+    LedgerEntry,
+    Option,
+    OptionList,
+    RemoveRequest,
+    RunResult,
+    SecretValue,
+    SyncRequest,
+    ValidateRequest,
+    ValidateResult,
+    hookimpl,
+)
+
+
+class Credentials(AdapterModel):
+    """Credentials of every method."""
+
+    server: str
+    token: SecretValue
+
+
+class Config(AdapterModel):
+    """A sync's place."""
+
+    place: str
+    labels: list[str] = Field(default_factory=list)
+
+
+class Recorder:
+    """The destination `recorder`.
+
+    Attributes:
+        title: the name for people.
+        requests: (hook, request) of every call, in order.
+        failures: per hook what its next calls raise, in order; None lets a call pass.
+        always: per hook what all its calls raise.
+        held: what the destination holds: place -> name -> value.
+        open: closed by a test that wants runs to wait.
+        provable: closed by a test that wants proofs to wait.
+        warnings: of every proof and run.
+    """
+
+    def __init__(self, name: str = "recorder", *, discovers: bool = True) -> None:
+        self.name = name
+        self.title = name.capitalize()
+        self._discovers = discovers
+        self.requests: list[tuple[str, Any]] = []
+        self.failures: dict[str, list[BaseException | None]] = defaultdict(list)
+        self.always: dict[str, BaseException] = {}
+        self.held: dict[str, dict[str, str]] = defaultdict(dict)
+        self.open = asyncio.Event()
+        self.open.set()
+        self.provable = asyncio.Event()
+        self.provable.set()
+        self.warnings: tuple[str, ...] = ()
+        self._version = 0
+
+    def calls(self, hook: str) -> list[Any]:
+        """Return the requests that a hook got."""
+        return [request for name, request in self.requests if name == hook]
+
+    @hookimpl
+    def destination(self) -> DestinationInfo:
+        abilities = frozenset({Capability.DISCOVER} if self._discovers else ())
+        return DestinationInfo(
+            name=self.name,
+            title=self.title,
+            description="Keeps what it is given in memory.",
+            config_model=Config,
+            credential_models={"token": Credentials, "other": Credentials},
+            target_key=lambda config, instance: f"{instance}/{config.place}",
+            name_identity=str.casefold,
+            capabilities=abilities,
+            option_lists=(
+                OptionList(name="places", description="The places."),
+                OptionList(name="labels", description="The labels.", parameters=("place",)),
+            ),
+        )
+
+    @hookimpl
+    async def validate(self, request: ValidateRequest) -> ValidateResult:
+        self._note("validate", request)
+        await self.provable.wait()
+        return ValidateResult(
+            summary="Recorder 1.0 as tester",
+            instance=request.credentials.server.rstrip("/"),
+            warnings=self.warnings,
+        )
+
+    @hookimpl
+    async def sync(self, request: SyncRequest) -> RunResult:
+        await self._begin("sync", request)
+        held = self.held[request.config.place]
+        known = {entry.identity: entry for entry in request.ledger}
+        keys: list[KeyResult] = []
+        ledger: list[LedgerEntry] = []
+        for secret in request.desired:
+            identity = secret.name.casefold()
+            digest = request.digest(identity, secret.value)
+            action = Action.CREATED if secret.name not in held else Action.UPDATED
+            if identity in known and known[identity].digest == digest:
+                action = Action.UNCHANGED
+            held[secret.name] = secret.value.reveal()
+            keys.append(KeyResult(key=secret.key, name=secret.name, action=action))
+            ledger.append(
+                LedgerEntry(
+                    key=secret.key,
+                    name=secret.name,
+                    identity=identity,
+                    remote_id=identity,
+                    digest=digest,
+                )
+            )
+        gone = [known[identity] for identity in known.keys() - {each.identity for each in ledger}]
+        if request.delete_missing:
+            keys.extend(self._delete(held, gone))
+        else:
+            ledger.extend(gone)
+        return RunResult(keys=tuple(keys), ledger=tuple(ledger), warnings=self.warnings)
+
+    @hookimpl
+    async def remove(self, request: RemoveRequest) -> RunResult:
+        await self._begin("remove", request)
+        keys = self._delete(self.held[request.config.place], request.ledger)
+        return RunResult(keys=tuple(keys), ledger=())
+
+    @hookimpl
+    async def discover(self, request: DiscoverRequest) -> DiscoverResult:
+        self._note("discover", request)
+        begin = int(request.page_token or "0")
+        end = begin + request.page_size
+        options = [Option(id=f"{request.option_list}-{i}", name=f"Number {i}") for i in range(7)]
+        return DiscoverResult(
+            options=tuple(options[begin:end]),
+            next_page_token=str(end) if end < len(options) else "",
+        )
+
+    async def _begin(self, hook: str, request: SyncRequest | RemoveRequest) -> None:
+        request.report_progress("writing", 1, 2)
+        self._note(hook, request)
+        await self.open.wait()
+        await request.record_intent([])
+
+    def _note(self, hook: str, request: Any) -> None:  # noqa: ANN401
+        self.requests.append((hook, request))
+        failure = self.always.get(hook)
+        if self.failures[hook]:
+            failure = self.failures[hook].pop(0) or failure
+        if failure:
+            raise failure
+
+    @staticmethod
+    def _delete(held: dict[str, str], entries: Sequence[LedgerEntry]) -> list[KeyResult]:
+        for entry in entries:
+            held.pop(entry.name, None)
+        return [
+            KeyResult(key=entry.key, name=entry.name, action=Action.DELETED) for entry in entries
+        ]

@@ -1,0 +1,133 @@
+"""What a trigger does to the queue, and when a failed attempt is tried again."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
+from secretsync.domain.problems import Reason
+from secretsync.domain.runs import (
+    RetryPolicy,
+    after_transient_failure,
+    may_join,
+    may_join_running,
+    supersede,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POLICY = RetryPolicy(max_attempts=3, base=2.0, ceiling=10.0)
+AUTOMATIC = [trigger for trigger in RunTrigger if trigger is not RunTrigger.MANUAL]
+
+
+def a_run(action: RunAction = RunAction.SYNC, *, attempt: int = 1, **fields: object) -> SyncRun:
+    values: dict[str, object] = {
+        "uid": "r",
+        "sync_uid": "y",
+        "sync_name": "projects/p/secretSyncs/y",
+        "trigger": RunTrigger.MANUAL,
+        "state": RunState.RUNNING,
+        "create_time": NOW,
+        "not_before": NOW,
+        "lease_token": 4,
+        "lease_until": NOW,
+    }
+    return SyncRun(action=action, attempt=attempt, **{**values, **fields})  # type: ignore[arg-type]
+
+
+class TestDelay:
+    @given(st.integers(1, 100), st.randoms(use_true_random=False))
+    def test_it_doubles_within_its_bounds(self, attempt: int, rng: random.Random) -> None:
+        longest = min(10.0, 2.0 * 2 ** (attempt - 1))
+        assert longest / 2 <= POLICY.delay(attempt, None, rng) <= longest
+
+    @given(st.integers(1, 100), st.floats(0, 1e6), st.randoms(use_true_random=False))
+    def test_what_the_destination_asks_for_is_waited_at_least(
+        self, attempt: int, retry_after: float, rng: random.Random
+    ) -> None:
+        longest = min(10.0, 2.0 * 2 ** (attempt - 1))
+        delay = POLICY.delay(attempt, retry_after, rng)
+        assert delay >= retry_after
+        assert longest / 2 <= delay <= max(longest, retry_after + 2.0)
+
+    def test_runs_that_failed_together_spread_out(self) -> None:
+        rng = random.Random(1)  # noqa: S311  chance, not a secret
+        for retry_after in (None, 5.0):
+            assert len({POLICY.delay(1, retry_after, rng) for _ in range(20)}) == 20
+
+
+@pytest.mark.parametrize("trigger", RunTrigger)
+@pytest.mark.parametrize("action", RunAction)
+@pytest.mark.parametrize("waiting", RunAction)
+def test_who_joins_whom(waiting: RunAction, action: RunAction, trigger: RunTrigger) -> None:
+    joins = {
+        # (what waits, what is asked for, whether by a person)
+        (RunAction.SYNC, RunAction.SYNC, True): True,
+        (RunAction.SYNC, RunAction.SYNC, False): True,
+        (RunAction.SYNC, RunAction.REMOVE, True): False,
+        (RunAction.REMOVE, RunAction.REMOVE, True): True,
+        (RunAction.REMOVE, RunAction.REMOVE, False): True,
+        (RunAction.REMOVE, RunAction.SYNC, True): False,
+        (RunAction.REMOVE, RunAction.SYNC, False): True,
+        # No automatic trigger removes anything; should one ever, it would not override a sync.
+        (RunAction.SYNC, RunAction.REMOVE, False): True,
+    }
+    expected = joins[waiting, action, trigger is RunTrigger.MANUAL]
+    assert may_join(a_run(waiting), action, trigger) is expected
+
+
+@pytest.mark.parametrize("trigger", AUTOMATIC)
+def test_a_removal_under_way_answers_automatic_triggers(trigger: RunTrigger) -> None:
+    assert may_join_running(a_run(RunAction.REMOVE), trigger)
+    assert not may_join_running(a_run(RunAction.SYNC), trigger)
+    assert not may_join_running(a_run(RunAction.REMOVE), RunTrigger.MANUAL)
+
+
+def test_a_superseded_run_names_its_successor() -> None:
+    ended = supersede(a_run(state=RunState.PENDING), by=a_run(uid="s"), now=NOW)
+    assert ended.state is RunState.FAILED
+    assert ended.error_reason is Reason.SUPERSEDED
+    assert ended.finish_time == NOW
+    assert ended.lease_until is None
+    assert ended.message == "a newer run took its place: projects/p/secretSyncs/y/runs/s"
+
+
+def after(attempt: int, retry_after: float | None = None) -> SyncRun:
+    return after_transient_failure(
+        a_run(attempt=attempt),
+        message="no answer",
+        reason=Reason.DESTINATION_UNAVAILABLE,
+        retry_after=retry_after,
+        policy=POLICY,
+        now=NOW,
+        rng=random.Random(1),  # noqa: S311  chance, not a secret
+    )
+
+
+class TestAfterTransientFailure:
+    def test_it_waits_for_its_next_attempt(self) -> None:
+        waiting = after(2)
+        assert waiting.state is RunState.PENDING
+        assert waiting.attempt == 2
+        assert waiting.error_reason is Reason.DESTINATION_UNAVAILABLE
+        assert waiting.finish_time is None
+        assert waiting.lease_until is None
+        assert waiting.message == "attempt 2 of 3 failed, will try again: no answer"
+        assert timedelta(seconds=2) <= waiting.not_before - NOW <= timedelta(seconds=4)
+
+    def test_retry_after_is_honoured(self) -> None:
+        assert after(1, 100.0).not_before >= NOW + timedelta(seconds=100)
+
+    @pytest.mark.parametrize("attempt", [3, 4])
+    def test_the_last_attempt_is_the_end(self, attempt: int) -> None:
+        ended = after(attempt, 100.0)
+        assert ended.state is RunState.FAILED
+        assert ended.error_reason is Reason.DESTINATION_UNAVAILABLE
+        assert ended.finish_time == NOW
+        assert ended.lease_until is None
+        assert ended.message == f"no answer (gave up after {attempt} attempts)"
+
+    def test_the_lease_token_stays_so_that_claims_go_on_counting(self) -> None:
+        assert after(1).lease_token == after(3).lease_token == 4
