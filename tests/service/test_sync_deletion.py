@@ -8,7 +8,7 @@ from recording_destination import Recorder
 from refusals import refused
 from service_kit import SYNC, Service
 
-from secretsync.adapter import AuthenticationFailed, Unavailable
+from secretsync.adapter import AuthenticationFailed, RateLimited, Unavailable
 from secretsync.v1 import secret_sync_service_pb2 as pb
 
 WITH_SECRETS = pb.DeleteSecretSyncRequest(name=SYNC, remove_secrets=True)
@@ -129,3 +129,32 @@ async def test_a_deletion_goes_on_when_the_caller_has_left(
     await web.settled()
     assert recorder.held["web"] == {}
     assert web.dump()["secret_syncs"] == []
+
+
+async def test_a_sync_is_kept_while_secrets_of_it_are_left(
+    web: Service, recorder: Recorder
+) -> None:
+    await web.put({"SEEN": "v"})
+    await web.quiet()
+    recorder.hidden = {"K"}
+    refusal = await refused(web.syncs.DeleteSecretSync(WITH_SECRETS))
+    assert refusal.reason == "REMOVAL_FAILED"
+    assert "not everything could be removed: K may still be there" in refusal.message
+    assert recorder.held["web"] == {"K": "v"}
+    recorder.hidden = set()
+    await web.syncs.DeleteSecretSync(WITH_SECRETS)
+    assert recorder.held["web"] == {}
+
+
+async def test_a_deletion_that_waits_to_remove_is_not_overtaken_by_one_that_does_not(
+    web: Service, recorder: Recorder
+) -> None:
+    recorder.failures["remove"] = [RateLimited("Slow down.", retry_after=0.5)]
+    deletion = asyncio.ensure_future(web.syncs.DeleteSecretSync(WITH_SECRETS))
+    removal = await web.removal()
+    await web.failed_once(removal)
+    refusal = await refused(web.syncs.DeleteSecretSync(pb.DeleteSecretSyncRequest(name=SYNC)))
+    assert refusal.reason == "RESOURCE_IN_USE"
+    assert refusal.metadata["users"] == removal
+    await deletion
+    assert recorder.held["web"] == {}

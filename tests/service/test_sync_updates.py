@@ -8,8 +8,9 @@ from recording_destination import Recorder
 from refusals import invalid_fields, refused
 from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, TOKEN, Service, struct
 
-from secretsync.adapter import Unavailable
+from secretsync.adapter import RateLimited, Unavailable
 from secretsync.v1 import secret_sync_service_pb2 as pb
+from secretsync.v1.error_reason_pb2 import ErrorReason
 
 OTHER = f"{SHOP}/connections/other"
 # Per path of the update mask: what to send, and what the sync then shows under the path.
@@ -250,3 +251,37 @@ async def test_a_connection_of_another_destination_changes_the_destination(
     changed = await web.update_sync(connection=f"{SHOP}/connections/second")
     assert changed.destination == "destinations/second"
     assert changed.connection != CONNECTION
+
+
+async def test_disabling_a_sync_ends_the_run_that_waits(web: Service, recorder: Recorder) -> None:
+    recorder.always["sync"] = RateLimited("Slow down.", retry_after=3600)
+    run = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+    await web.failed_once(run.name)
+    await web.update_sync(is_enabled=False)
+    ended = await web.run(run.name)
+    assert ended.state == pb.RUN_STATE_FAILED
+    assert ErrorReason.Name(ended.error_reason) == "ERROR_REASON_SYNC_DISABLED"
+    assert (await web.sync()).sync_status.state == pb.RUN_STATE_FAILED
+
+
+async def test_whoever_asks_by_hand_does_not_wait_for_the_next_attempt(
+    web: Service, recorder: Recorder
+) -> None:
+    recorder.failures["sync"] = [Unavailable("Down.", retry_after=3600)]
+    run = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+    waiting = await web.failed_once(run.name)
+    assert ErrorReason.Name(waiting.error_reason) == "ERROR_REASON_DESTINATION_UNAVAILABLE"
+    ended = await web.trigger()
+    assert (ended.name, ended.state) == (run.name, pb.RUN_STATE_SUCCEEDED)
+    assert not ended.error_reason
+
+
+async def test_a_pause_that_the_destination_asked_for_is_kept(
+    web: Service, recorder: Recorder
+) -> None:
+    recorder.failures["sync"] = [RateLimited("Slow down.", retry_after=3600)]
+    run = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+    before = await web.failed_once(run.name)
+    again = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+    assert again.name == run.name
+    assert again.next_attempt_time == before.next_attempt_time

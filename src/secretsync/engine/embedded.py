@@ -16,7 +16,8 @@ from secretsync.domain.runs import RetryPolicy
 from secretsync.engine import queue
 from secretsync.engine.finish import finish_attempt
 from secretsync.engine.protocol import Progress
-from secretsync.engine.runner import LeaseLostError, Runner, RunReport, unexpected
+from secretsync.engine.runner import LeaseLostError, Runner, RunReport
+from secretsync.engine.unexpected import unexpected
 from secretsync.logs import describe_exception
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction
 

@@ -1,5 +1,7 @@
 """The pooled HTTP client that adapters use, and the record of what it did."""
 
+import functools
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import cast
@@ -12,6 +14,12 @@ from secretsync.domain.entities import HttpRequest
 TIMEOUT = httpx.Timeout(connect=10.0, read=120.0, write=120.0, pool=120.0)
 LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=5)
 MAX_BODY_BYTES = 128 * 1024 * 1024
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Return the one TLS context: to read all certificates again takes 30 ms each time."""
+    return httpx.create_ssl_context()
 
 
 class HttpPool:
@@ -37,7 +45,8 @@ class HttpPool:
             record: takes the requests.
         """
         if owner not in self._transports:
-            self._transports[owner] = httpx.AsyncHTTPTransport(limits=LIMITS)
+            transport = httpx.AsyncHTTPTransport(verify=_tls(), limits=LIMITS)
+            self._transports[owner] = transport
         return httpx.AsyncClient(
             transport=_RecordingTransport(self._transports[owner], record),
             headers={"Accept-Encoding": "identity"},

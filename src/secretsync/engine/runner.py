@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,28 +18,25 @@ from secretsync.adapter import (
     SecretValue,
     SyncRequest,
 )
-from secretsync.crypto import DecryptionError, Vault
+from secretsync.crypto import Vault
 from secretsync.domain.adapter_problems import problem_from
 from secretsync.domain.desired import first_run_claims, name_keys
 from secretsync.domain.entities import (
-    Connection,
     HttpRequest,
     RunAction,
     RunOutcome,
-    Secret,
     SecretSync,
     SyncRun,
 )
 from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.domain.resolution import resolve_source
-from secretsync.domain.sealing import credentials_context, secret_context
 from secretsync.engine.certainty import known_versions
-from secretsync.engine.credentials import open_credentials
 from secretsync.engine.http import HttpPool
 from secretsync.engine.protocol import Progress
+from secretsync.engine.sealed import open_secret, stored_credentials
 from secretsync.engine.source import source_view
-from secretsync.logs import describe_exception
+from secretsync.engine.unexpected import unexpected
 from secretsync.registry import Registry
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction
 
@@ -171,7 +167,7 @@ class Runner:
         digest_key = self._vault.digest_key(tx, project_uid, "ledger")
         return _Work(
             sync=sync,
-            credentials=self._credentials(tx, connection),
+            credentials=stored_credentials(self._registry, self._vault, tx, connection),
             config=self._config(sync),
             desired=self._desired(tx, sync) if run.action is RunAction.SYNC else (),
             ledger=ledger,
@@ -179,20 +175,6 @@ class Runner:
             known_versions=known_versions(tx, run, sync, ledger),
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
         )
-
-    def _credentials(self, tx: Transaction, connection: Connection) -> Any:  # noqa: ANN401
-        sealed = connection.sealed_credentials
-        try:
-            opened = self._vault.open(
-                tx, connection.project_uid, credentials_context(connection), sealed
-            )
-        except DecryptionError as error:
-            raise Problem(
-                Code.FAILED_PRECONDITION,
-                Reason.AUTHENTICATION_FAILED,
-                f"the credentials of {connection.name} cannot be decrypted: set them again",
-            ) from error
-        return open_credentials(self._registry, connection, opened)
 
     def _config(self, sync: SecretSync) -> Any:  # noqa: ANN401
         violations = Violations()
@@ -211,24 +193,11 @@ class Runner:
             DesiredSecret(
                 key=named.key,
                 name=named.name,
-                value=self._open_secret(tx, sync, secrets[named.key]),
+                value=open_secret(self._vault, tx, sync.project_uid, secrets[named.key]),
                 comment=secrets[named.key].comment,
             )
             for named in name_keys(secrets, schema, info.name_identity)
         )
-
-    def _open_secret(self, tx: Transaction, sync: SecretSync, secret: Secret) -> SecretValue:
-        try:
-            return self._vault.open(
-                tx, sync.project_uid, secret_context(secret), secret.sealed_value
-            )
-        except DecryptionError as error:
-            raise Problem(
-                Code.FAILED_PRECONDITION,
-                Reason.SOURCE_UNRESOLVED,
-                f"the secret {secret.key!r} in {secret.path} cannot be decrypted: nothing was"
-                " changed at the destination. Set the secret again",
-            ) from error
 
     async def _call(
         self,
@@ -271,17 +240,4 @@ def _too_slow(time_limit: float) -> Problem:
         Code.UNAVAILABLE,
         Reason.DESTINATION_UNAVAILABLE,
         f"the destination took longer than {time_limit:g} s",
-    )
-
-
-def unexpected(error: BaseException) -> Problem:
-    """Log an exception that nobody expected, and return a problem that tells nothing of it."""
-    correlation_id = str(uuid.uuid4())
-    log.error("unexpected error %s: %s", correlation_id, describe_exception(error))
-    return Problem(
-        Code.INTERNAL,
-        Reason.INTERNAL,
-        f"an unexpected error ({type(error).__name__}); the server's log has more under"
-        f" {correlation_id}",
-        metadata={"correlation_id": correlation_id},
     )

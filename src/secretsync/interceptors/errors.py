@@ -13,7 +13,7 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 from grpc_status import rpc_status
 
 from secretsync.domain.problems import Code, Problem, Reason
-from secretsync.engine.runner import unexpected
+from secretsync.engine.unexpected import unexpected
 from secretsync.interceptors.limits import bounded, shorten
 from secretsync.store.protocol import StorageFullError
 

@@ -10,13 +10,12 @@ from secretsync.adapter import (
     ValidateRequest,
     ValidateResult,
 )
-from secretsync.crypto import DecryptionError
 from secretsync.domain import names
 from secretsync.domain.entities import Connection, Project, SecretSync
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import Code, Problem, Reason, Violations, already_exists, in_use
 from secretsync.domain.sealing import credentials_context
-from secretsync.engine.credentials import credentials_text, open_credentials
+from secretsync.engine.sealed import credentials_text, stored_credentials
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.destinations import call_destination
@@ -274,28 +273,6 @@ def delete_connection(tx: Transaction, name: str, etag: str) -> None:
     tx.connections.delete(connection.uid)
 
 
-def stored_model(app: App, tx: Transaction, connection: Connection) -> AdapterModel:
-    """Return a connection's decrypted credentials as the plugin's model.
-
-    Raises:
-        Problem: FAILED_PRECONDITION (AUTHENTICATION_FAILED), if they cannot be decrypted.
-    """
-    try:
-        opened = app.vault.open(
-            tx,
-            connection.project_uid,
-            credentials_context(connection),
-            connection.sealed_credentials,
-        )
-    except DecryptionError as error:
-        raise Problem(
-            Code.FAILED_PRECONDITION,
-            Reason.AUTHENTICATION_FAILED,
-            f"the credentials of {connection.name} cannot be decrypted: set them again",
-        ) from error
-    return open_credentials(app.registry, connection, opened)
-
-
 async def validate_connection(app: App, name: str) -> ValidateResult:
     """Prove that a connection's stored credentials work now."""
     connection, model = await app.read(lambda tx: load_with_credentials(app, tx, name))
@@ -305,4 +282,4 @@ async def validate_connection(app: App, name: str) -> ValidateResult:
 def load_with_credentials(app: App, tx: Transaction, name: str) -> tuple[Connection, AdapterModel]:
     """Return a connection by resource name, and its credentials as the plugin's model."""
     connection = lookups.connection(tx, "name", name)
-    return connection, stored_model(app, tx, connection)
+    return connection, stored_credentials(app.registry, app.vault, tx, connection)

@@ -10,7 +10,7 @@ from secretsync.domain import names
 from secretsync.domain.adapter_problems import problem_from
 from secretsync.domain.problems import Code, Problem, Reason, Violations, not_found
 from secretsync.engine.http import HttpPool
-from secretsync.engine.runner import unexpected
+from secretsync.engine.unexpected import unexpected
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page

@@ -14,7 +14,7 @@ from secretsync.domain.problems import (
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page
-from secretsync.operations.syncs import import_unsupported
+from secretsync.operations.sync_settings import import_unsupported
 from secretsync.store.protocol import Transaction
 
 NEWEST = 2**62

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from secretsync.adapter import SecretValue
-from secretsync.crypto import DecryptionError
 from secretsync.domain import names
 from secretsync.domain.entities import (
     Environment,
@@ -16,8 +15,9 @@ from secretsync.domain.entities import (
     Secret,
     SyncRun,
 )
-from secretsync.domain.problems import Code, Problem, Reason, Violations, not_found
+from secretsync.domain.problems import Problem, Violations, not_found
 from secretsync.domain.sealing import secret_context
+from secretsync.engine.sealed import open_secret
 from secretsync.engine.source import dependent_syncs
 from secretsync.operations import lookups
 from secretsync.operations.app import App
@@ -131,27 +131,9 @@ def _has_value(
     app: App, tx: Transaction, environment: Environment, present: Secret, given: SecretInput
 ) -> bool:
     try:
-        return reveal(app, tx, environment, present) == given.value
+        return open_secret(app.vault, tx, environment.project_uid, present) == given.value
     except Problem:
         return False  # setting it again is how a secret that cannot be decrypted is mended
-
-
-def reveal(app: App, tx: Transaction, environment: Environment, secret: Secret) -> SecretValue:
-    """Return a secret's value.
-
-    Raises:
-        Problem: FAILED_PRECONDITION (SOURCE_UNRESOLVED), if it cannot be decrypted.
-    """
-    try:
-        return app.vault.open(
-            tx, environment.project_uid, secret_context(secret), secret.sealed_value
-        )
-    except DecryptionError as error:
-        raise Problem(
-            Code.FAILED_PRECONDITION,
-            Reason.SOURCE_UNRESOLVED,
-            f"the secret {secret.key!r} in {secret.path} cannot be decrypted: set it again",
-        ) from error
 
 
 def queue_dependents(app: App, tx: Transaction, folder: FolderRef) -> list[SyncRun]:
@@ -176,7 +158,9 @@ def get_secret(
     found = tx.secrets.find(FolderRef(environment.uid, path), [key]).get(key)
     if found is None:
         raise not_found(parent, f"key: {parent} has no secret {key!r} in {path}")
-    return SecretOutput(found, reveal(app, tx, environment, found) if include_value else None)
+    return SecretOutput(
+        found, open_secret(app.vault, tx, environment.project_uid, found) if include_value else None
+    )
 
 
 def list_secrets(
@@ -204,7 +188,9 @@ def list_secrets(
     shown: list[SecretOutput] = []
     room = MAX_PAGE_BYTES
     for secret in found:
-        value = reveal(app, tx, environment, secret) if include_values else None
+        value = (
+            open_secret(app.vault, tx, environment.project_uid, secret) if include_values else None
+        )
         room -= _size(secret, value)
         if room < 0:
             size = len(shown)

@@ -15,9 +15,9 @@ from secretsync.domain.entities import (
 from secretsync.domain.etags import etag_of
 from secretsync.domain.masks import select_fields
 from secretsync.domain.problems import Violations
-from secretsync.operations import destinations, lookups, runs, syncs
+from secretsync.operations import destinations, lookups, runs, sync_settings, syncs
 from secretsync.operations.app import App
-from secretsync.operations.syncs import SyncSettings
+from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.destinations import destination_message
 from secretsync.services.runs import run_message, status_message
 from secretsync.services.translate import (
@@ -62,10 +62,12 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         if earlier is not None:
             return earlier
         parent, slug = request.parent, request.secret_sync_id
-        violations = syncs.check_new(parent, slug)
+        violations = sync_settings.check_new(parent, slug)
         call.check(violations)
         settings = _settings(request.secret_sync, violations)
-        proved = await syncs.prove_settings(self._app, parent, settings, violations, slug=slug)
+        proved = await sync_settings.prove_settings(
+            self._app, parent, settings, violations, slug=slug
+        )
         return await self._app.mutate(
             call,
             lambda tx: self._shown(
@@ -104,7 +106,7 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         violations = Violations()
         call.check(violations)
         changes = _changes(wanted, request.update_mask.paths, violations)
-        before, proved = await syncs.prove_changes(
+        before, proved = await sync_settings.prove_changes(
             self._app, wanted.name, wanted.etag, changes, violations
         )
         return await self._app.mutate(
@@ -118,17 +120,21 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     async def DeleteSecretSync(
         self, request: pb.DeleteSecretSyncRequest, context: Context
     ) -> Empty:
+        call = call_of(request, Empty)
         if request.remove_secrets:
+            if await self._app.replay(call) is not None:
+                return Empty()
             await runs.delete_with_secrets(
                 self._app, request.name, request.etag, validate_only=request.validate_only
             )
-            return Empty()
+            # There is nothing left to do but to remember the answer.
+            return await self._app.mutate(call, lambda _: Empty())
 
         def work(tx: Transaction) -> Empty:
             runs.delete_secret_sync(tx, request.name, request.etag)
             return Empty()
 
-        return await self._app.mutate(call_of(request, Empty), work)
+        return await self._app.mutate(call, work)
 
     async def SyncSecrets(self, request: pb.SyncSecretsRequest, context: Context) -> pb.SyncRun:
         return await self._app.mutate(
@@ -208,7 +214,7 @@ def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
 
 
 def _settings(wanted: pb.SecretSync, violations: Violations) -> SyncSettings:
-    return syncs.apply_changes(SyncSettings(), _values(wanted, violations))
+    return sync_settings.apply_changes(SyncSettings(), _values(wanted, violations))
 
 
 def _changes(wanted: pb.SecretSync, mask: Sequence[str], violations: Violations) -> dict[str, Any]:

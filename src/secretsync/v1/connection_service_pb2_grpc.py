@@ -89,7 +89,7 @@ class ConnectionServiceServicer:
 
     def CreateConnection(self, request, context):
         """Creates a connection, after the credentials were proved against the instance. Errors:
-        NOT_FOUND (project), ALREADY_EXISTS, and those of a call to the destination.
+        NOT_FOUND (project, destination), ALREADY_EXISTS, and those of a call to the destination.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,8 +111,9 @@ class ConnectionServiceServicer:
 
     def UpdateConnection(self, request, context):
         """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change leads syncs
-        that have written secrets to another place, and those of a call to the destination.
+        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
+        that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
+        a call to the destination.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

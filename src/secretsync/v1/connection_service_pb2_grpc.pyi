@@ -42,7 +42,7 @@ class ConnectionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ConnectionServiceAsyncStub: ...
     CreateConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.CreateConnectionRequest, _connection_service_pb2.Connection]
     """Creates a connection, after the credentials were proved against the instance. Errors:
-    NOT_FOUND (project), ALREADY_EXISTS, and those of a call to the destination.
+    NOT_FOUND (project, destination), ALREADY_EXISTS, and those of a call to the destination.
     """
     GetConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.GetConnectionRequest, _connection_service_pb2.Connection]
     """Gets a connection; never its secret credentials. Errors: NOT_FOUND."""
@@ -50,8 +50,9 @@ class ConnectionServiceStub:
     """Lists a project's connections, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.UpdateConnectionRequest, _connection_service_pb2.Connection]
     """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change leads syncs
-    that have written secrets to another place, and those of a call to the destination.
+    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
+    that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
+    a call to the destination.
     """
     DeleteConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.DeleteConnectionRequest, _empty_pb2.Empty]
     """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
@@ -79,7 +80,7 @@ class ConnectionServiceAsyncStub(ConnectionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.CreateConnectionRequest, _connection_service_pb2.Connection]  # type: ignore[assignment]
     """Creates a connection, after the credentials were proved against the instance. Errors:
-    NOT_FOUND (project), ALREADY_EXISTS, and those of a call to the destination.
+    NOT_FOUND (project, destination), ALREADY_EXISTS, and those of a call to the destination.
     """
     GetConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.GetConnectionRequest, _connection_service_pb2.Connection]  # type: ignore[assignment]
     """Gets a connection; never its secret credentials. Errors: NOT_FOUND."""
@@ -87,8 +88,9 @@ class ConnectionServiceAsyncStub(ConnectionServiceStub):
     """Lists a project's connections, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.UpdateConnectionRequest, _connection_service_pb2.Connection]  # type: ignore[assignment]
     """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change leads syncs
-    that have written secrets to another place, and those of a call to the destination.
+    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
+    that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
+    a call to the destination.
     """
     DeleteConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.DeleteConnectionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
@@ -119,7 +121,7 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_connection_service_pb2.Connection, _abc.Awaitable[_connection_service_pb2.Connection]]:
         """Creates a connection, after the credentials were proved against the instance. Errors:
-        NOT_FOUND (project), ALREADY_EXISTS, and those of a call to the destination.
+        NOT_FOUND (project, destination), ALREADY_EXISTS, and those of a call to the destination.
         """
 
     @_abc_1.abstractmethod
@@ -145,8 +147,9 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_connection_service_pb2.Connection, _abc.Awaitable[_connection_service_pb2.Connection]]:
         """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change leads syncs
-        that have written secrets to another place, and those of a call to the destination.
+        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
+        that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
+        a call to the destination.
         """
 
     @_abc_1.abstractmethod

@@ -26,14 +26,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Not set: nothing failed."""
     ERROR_REASON_INVALID_FIELDS: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. One or more fields break a rule; the google.rpc.BadRequest beside it lists
-    every one. Metadata: none.
+    every one, or as many as clients can receive and the number of the rest. Metadata: none.
     """
     ERROR_REASON_RESOURCE_NOT_FOUND: _ErrorReason.ValueType  # 2
     """NOT_FOUND. A resource does not exist. Metadata: {"resource": "projects/shop"}."""
     ERROR_REASON_RESOURCE_ALREADY_EXISTS: _ErrorReason.ValueType  # 3
     """ALREADY_EXISTS. A resource of that name exists. Metadata: {"resource": "projects/shop"}."""
     ERROR_REASON_RESOURCE_IN_USE: _ErrorReason.ValueType  # 4
-    """FAILED_PRECONDITION. A resource cannot be deleted because others use it.
+    """FAILED_PRECONDITION. A resource cannot be deleted, or led elsewhere, because others use it.
     Metadata: {"resource": "projects/shop/connections/octopus", "users": "projects/shop/secretSyncs/dev"}.
     """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 5
@@ -51,7 +51,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_SYNC_DISABLED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION. The secret sync is disabled. Metadata: {"resource": "..."}."""
+    """FAILED_PRECONDITION for a call, FAILED for a run that waited. The secret sync is disabled.
+    Metadata: {"resource": "..."}.
+    """
     ERROR_REASON_SECRETS_LEFT_BEHIND: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION. The change would leave secrets of ours behind at the place that the sync
     wrote to; remove them first. Metadata: {"resource": "..."}.
@@ -73,7 +75,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the destination.
     """
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 16
-    """UNAVAILABLE for a call, with google.rpc.RetryInfo; retried by a run. The destination asks for fewer calls."""
+    """UNAVAILABLE for a call, with google.rpc.RetryInfo if the destination named a time; retried by a
+    run. The destination asks for fewer calls.
+    """
     ERROR_REASON_DESTINATION_UNAVAILABLE: _ErrorReason.ValueType  # 17
     """UNAVAILABLE for a call; retried by a run. The destination cannot be reached or is out of order."""
     ERROR_REASON_DESTINATION_CONFLICT: _ErrorReason.ValueType  # 18
@@ -81,11 +85,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 19
     """FAILED run only. The source environment or folder does not exist (any more)."""
     ERROR_REASON_SOURCE_UNRESOLVED: _ErrorReason.ValueType  # 20
-    """FAILED run only. A secret could not be resolved or decrypted."""
+    """FAILED_PRECONDITION for a call that reads values, FAILED for a run. A secret could not be
+    decrypted.
+    """
     ERROR_REASON_DUPLICATE_SECRETS: _ErrorReason.ValueType  # 21
     """FAILED run only. Two secrets would get one name at the destination; the message names both."""
     ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 22
-    """FAILED run only. A newer request took this run's place before it started."""
+    """FAILED run only. A newer run took this one's place while it waited, or after it was cut short."""
     ERROR_REASON_REMOVAL_FAILED: _ErrorReason.ValueType  # 23
     """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync
     is kept. Metadata: {"run": "projects/shop/secretSyncs/dev/runs/..."}.
@@ -108,14 +114,14 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Not set: nothing failed."""
 ERROR_REASON_INVALID_FIELDS: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. One or more fields break a rule; the google.rpc.BadRequest beside it lists
-every one. Metadata: none.
+every one, or as many as clients can receive and the number of the rest. Metadata: none.
 """
 ERROR_REASON_RESOURCE_NOT_FOUND: ErrorReason.ValueType  # 2
 """NOT_FOUND. A resource does not exist. Metadata: {"resource": "projects/shop"}."""
 ERROR_REASON_RESOURCE_ALREADY_EXISTS: ErrorReason.ValueType  # 3
 """ALREADY_EXISTS. A resource of that name exists. Metadata: {"resource": "projects/shop"}."""
 ERROR_REASON_RESOURCE_IN_USE: ErrorReason.ValueType  # 4
-"""FAILED_PRECONDITION. A resource cannot be deleted because others use it.
+"""FAILED_PRECONDITION. A resource cannot be deleted, or led elsewhere, because others use it.
 Metadata: {"resource": "projects/shop/connections/octopus", "users": "projects/shop/secretSyncs/dev"}.
 """
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 5
@@ -133,7 +139,9 @@ ERROR_REASON_DESTINATION_NOT_LOADED: ErrorReason.ValueType  # 8
 Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION. The secret sync is disabled. Metadata: {"resource": "..."}."""
+"""FAILED_PRECONDITION for a call, FAILED for a run that waited. The secret sync is disabled.
+Metadata: {"resource": "..."}.
+"""
 ERROR_REASON_SECRETS_LEFT_BEHIND: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION. The change would leave secrets of ours behind at the place that the sync
 wrote to; remove them first. Metadata: {"resource": "..."}.
@@ -155,7 +163,9 @@ ERROR_REASON_DESTINATION_CONFIG_INVALID: ErrorReason.ValueType  # 15
 the destination.
 """
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 16
-"""UNAVAILABLE for a call, with google.rpc.RetryInfo; retried by a run. The destination asks for fewer calls."""
+"""UNAVAILABLE for a call, with google.rpc.RetryInfo if the destination named a time; retried by a
+run. The destination asks for fewer calls.
+"""
 ERROR_REASON_DESTINATION_UNAVAILABLE: ErrorReason.ValueType  # 17
 """UNAVAILABLE for a call; retried by a run. The destination cannot be reached or is out of order."""
 ERROR_REASON_DESTINATION_CONFLICT: ErrorReason.ValueType  # 18
@@ -163,11 +173,13 @@ ERROR_REASON_DESTINATION_CONFLICT: ErrorReason.ValueType  # 18
 ERROR_REASON_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 19
 """FAILED run only. The source environment or folder does not exist (any more)."""
 ERROR_REASON_SOURCE_UNRESOLVED: ErrorReason.ValueType  # 20
-"""FAILED run only. A secret could not be resolved or decrypted."""
+"""FAILED_PRECONDITION for a call that reads values, FAILED for a run. A secret could not be
+decrypted.
+"""
 ERROR_REASON_DUPLICATE_SECRETS: ErrorReason.ValueType  # 21
 """FAILED run only. Two secrets would get one name at the destination; the message names both."""
 ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 22
-"""FAILED run only. A newer request took this run's place before it started."""
+"""FAILED run only. A newer run took this one's place while it waited, or after it was cut short."""
 ERROR_REASON_REMOVAL_FAILED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync
 is kept. Metadata: {"run": "projects/shop/secretSyncs/dev/runs/..."}.

@@ -95,14 +95,16 @@ class SecretServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSecret(self, request, context):
-        """Gets one secret, with its value only if asked for. Errors: NOT_FOUND.
+        """Gets one secret, with its value only if asked for. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (SOURCE_UNRESOLVED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSecrets(self, request, context):
-        """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path).
+        """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path),
+        FAILED_PRECONDITION (SOURCE_UNRESOLVED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

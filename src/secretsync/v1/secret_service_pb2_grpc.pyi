@@ -45,9 +45,13 @@ class SecretServiceStub:
     run in the same transaction. Errors: NOT_FOUND (environment).
     """
     GetSecret: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.GetSecretRequest, _secret_service_pb2.Secret]
-    """Gets one secret, with its value only if asked for. Errors: NOT_FOUND."""
+    """Gets one secret, with its value only if asked for. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (SOURCE_UNRESOLVED).
+    """
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.ListSecretsRequest, _secret_service_pb2.ListSecretsResponse]
-    """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path)."""
+    """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path),
+    FAILED_PRECONDITION (SOURCE_UNRESOLVED).
+    """
     DeleteSecrets: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.DeleteSecretsRequest, _empty_pb2.Empty]
     """Deletes secrets of one folder: all of them, or none. Secret syncs follow as with SetSecrets.
     Errors: NOT_FOUND (environment, or keys that do not exist unless allow_missing is set).
@@ -78,9 +82,13 @@ class SecretServiceAsyncStub(SecretServiceStub):
     run in the same transaction. Errors: NOT_FOUND (environment).
     """
     GetSecret: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.GetSecretRequest, _secret_service_pb2.Secret]  # type: ignore[assignment]
-    """Gets one secret, with its value only if asked for. Errors: NOT_FOUND."""
+    """Gets one secret, with its value only if asked for. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (SOURCE_UNRESOLVED).
+    """
     ListSecrets: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.ListSecretsRequest, _secret_service_pb2.ListSecretsResponse]  # type: ignore[assignment]
-    """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path)."""
+    """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path),
+    FAILED_PRECONDITION (SOURCE_UNRESOLVED).
+    """
     DeleteSecrets: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.DeleteSecretsRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes secrets of one folder: all of them, or none. Secret syncs follow as with SetSecrets.
     Errors: NOT_FOUND (environment, or keys that do not exist unless allow_missing is set).
@@ -120,7 +128,9 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_service_pb2.GetSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_service_pb2.Secret, _abc.Awaitable[_secret_service_pb2.Secret]]:
-        """Gets one secret, with its value only if asked for. Errors: NOT_FOUND."""
+        """Gets one secret, with its value only if asked for. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (SOURCE_UNRESOLVED).
+        """
 
     @_abc_1.abstractmethod
     def ListSecrets(
@@ -128,7 +138,9 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_service_pb2.ListSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_service_pb2.ListSecretsResponse, _abc.Awaitable[_secret_service_pb2.ListSecretsResponse]]:
-        """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path)."""
+        """Lists secrets by path and key in ascending order. Errors: NOT_FOUND (environment or path),
+        FAILED_PRECONDITION (SOURCE_UNRESOLVED).
+        """
 
     @_abc_1.abstractmethod
     def DeleteSecrets(

@@ -350,7 +350,9 @@ class SyncOptions(_message.Message):
     255 characters. Default: empty, the name is the key.
     """
     disable_secret_deletion: _builtins.bool
-    """Never delete anything at the destination in a sync run. Default: false."""
+    """Delete nothing at the destination in sync runs, not even further copies of a secret that is
+    written. Default: false.
+    """
     def __init__(
         self,
         *,
@@ -962,9 +964,7 @@ class DeleteSecretSyncRequest(_message.Message):
     removal and deletion go on. Default: false, the destination keeps the secrets.
     """
     request_id: _builtins.str
-    """See CreateProjectRequest.request_id. Without effect together with remove_secrets: a repeat
-    joins the removal that is under way.
-    """
+    """See CreateProjectRequest.request_id. A repeat while a removal is under way joins it."""
     validate_only: _builtins.bool
     """See CreateProjectRequest.validate_only."""
     def __init__(

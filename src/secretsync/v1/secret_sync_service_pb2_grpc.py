@@ -136,8 +136,10 @@ class SecretSyncServiceServicer:
 
     def UpdateSecretSync(self, request, context):
         """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-        Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change
-        leads to another document at the destination while secrets of this sync are in the old one.
+        Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+        the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
+        destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
+        there because a run is under way (RESOURCE_IN_USE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,7 +156,8 @@ class SecretSyncServiceServicer:
 
     def SyncSecrets(self, request, context):
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-        waiting already, returns that one. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED).
+        waiting already, returns that one, due at once unless the destination asked for the pause.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +166,8 @@ class SecretSyncServiceServicer:
     def RemoveSecrets(self, request, context):
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-        an automatic one, writes the secrets again. Errors: NOT_FOUND.
+        an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (RESOURCE_IN_USE: it is being deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

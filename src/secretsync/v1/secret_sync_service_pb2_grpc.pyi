@@ -51,8 +51,10 @@ class SecretSyncServiceStub:
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
     """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-    Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change
-    leads to another document at the destination while secrets of this sync are in the old one.
+    Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+    the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
+    destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
+    there because a run is under way (RESOURCE_IN_USE).
     """
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -61,12 +63,14 @@ class SecretSyncServiceStub:
     """
     SyncSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-    waiting already, returns that one. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED).
+    waiting already, returns that one, due at once unless the destination asked for the pause.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
     """
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-    an automatic one, writes the secrets again. Errors: NOT_FOUND.
+    an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (RESOURCE_IN_USE: it is being deleted).
     """
     ImportSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -103,8 +107,10 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
     """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-    Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change
-    leads to another document at the destination while secrets of this sync are in the old one.
+    Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+    the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
+    destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
+    there because a run is under way (RESOURCE_IN_USE).
     """
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -113,12 +119,14 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """
     SyncSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-    waiting already, returns that one. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED).
+    waiting already, returns that one, due at once unless the destination asked for the pause.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
     """
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-    an automatic one, writes the secrets again. Errors: NOT_FOUND.
+    an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (RESOURCE_IN_USE: it is being deleted).
     """
     ImportSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -176,8 +184,10 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
         """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-        Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (SECRETS_LEFT_BEHIND) if the change
-        leads to another document at the destination while secrets of this sync are in the old one.
+        Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+        the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
+        destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
+        there because a run is under way (RESOURCE_IN_USE).
         """
 
     @_abc_1.abstractmethod
@@ -198,7 +208,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-        waiting already, returns that one. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED).
+        waiting already, returns that one, due at once unless the destination asked for the pause.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
         """
 
     @_abc_1.abstractmethod
@@ -209,7 +220,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-        an automatic one, writes the secrets again. Errors: NOT_FOUND.
+        an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (RESOURCE_IN_USE: it is being deleted).
         """
 
     @_abc_1.abstractmethod

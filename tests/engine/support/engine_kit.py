@@ -394,7 +394,6 @@ class World:
             engine=self.engine,
             registry=self.registry,
             vault=self.vault,
-            http=self.http,
             clock=self.clock,
         )
 

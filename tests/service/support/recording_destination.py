@@ -54,6 +54,7 @@ class Recorder:
         open: closed by a test that wants runs to wait.
         provable: closed by a test that wants proofs to wait.
         warnings: of every proof and run.
+        hidden: names that removals do not see.
     """
 
     def __init__(self, name: str = "recorder", *, discovers: bool = True) -> None:
@@ -69,6 +70,7 @@ class Recorder:
         self.provable = asyncio.Event()
         self.provable.set()
         self.warnings: tuple[str, ...] = ()
+        self.hidden: set[str] = set()
         self._version = 0
 
     def calls(self, hook: str) -> list[Any]:
@@ -137,8 +139,10 @@ class Recorder:
     @hookimpl
     async def remove(self, request: RemoveRequest) -> RunResult:
         await self._begin("remove", request)
-        keys = self._delete(self.held[request.config.place], request.ledger)
-        return RunResult(keys=tuple(keys), ledger=())
+        hidden = tuple(entry for entry in request.ledger if entry.name in self.hidden)
+        seen = [entry for entry in request.ledger if entry not in hidden]
+        keys = self._delete(self.held[request.config.place], seen)
+        return RunResult(keys=tuple(keys), ledger=hidden)
 
     @hookimpl
     async def discover(self, request: DiscoverRequest) -> DiscoverResult:

@@ -239,6 +239,23 @@ class Service:
 
         return await wait_for(arrived)
 
+    async def removal(self, name: str = SYNC) -> str:
+        """Wait until a sync has a removal, and return its name."""
+
+        async def arrived() -> str | None:
+            return (await self.sync(name)).remove_status.last_run or None
+
+        return await wait_for(arrived)
+
+    async def failed_once(self, name: str) -> sync_pb.SyncRun:
+        """Wait until a run's attempt has failed, and return the run."""
+
+        async def arrived() -> sync_pb.SyncRun | None:
+            run = await self.run(name)
+            return run if run.message else None
+
+        return await wait_for(arrived)
+
     async def quiet(self, name: str = SYNC) -> list[sync_pb.SyncRun]:
         """Wait until no run of a sync waits or is under way, and return its runs, oldest first."""
 
