@@ -97,6 +97,18 @@ def with_progress(label: str, steps: int, step: Callable[[int], None]) -> None:
             step(number)
 
 
+def with_spinner(label: str, step: Callable[[], None]) -> None:
+    """Do one thing that takes long, with a sign of life on stderr.
+
+    Args:
+        label: what is being done.
+        step: does it.
+    """
+    with _progress() as progress:
+        progress.add_task(label, total=None)
+        step()
+
+
 def _progress() -> Progress:
     console = Console(stderr=True)
     return Progress(

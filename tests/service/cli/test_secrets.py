@@ -164,6 +164,18 @@ def test_list(server: FakeServer, run: Run) -> None:
     assert "value" not in listed[0]
 
 
+def test_a_list_with_values_is_for_programs(server: FakeServer, run: Run) -> None:
+    server.replies["ListSecrets"] = ListSecretsResponse(
+        secrets=[Secret(path="/", key="A", value=SECRET, value_included=True)]
+    )
+    refused = run("secret", "list", "-e", "dev", "--reveal")
+    assert (refused.code, server.requests) == (2, [])
+    assert "--json" in refused.err
+    listed = json.loads(run("secret", "list", "-e", "dev", "--json", "--reveal").out)["secrets"]
+    assert listed[0]["value"] == SECRET
+    assert server.only("ListSecrets", ListSecretsRequest).include_values
+
+
 def test_a_long_key_is_never_cut(server: FakeServer, run: Run) -> None:
     key = "K" * 255
     server.replies["ListSecrets"] = ListSecretsResponse(secrets=[Secret(path="/", key=key)])

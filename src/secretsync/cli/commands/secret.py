@@ -151,21 +151,30 @@ def get(
 @environment_option
 @path_option
 @click.option("--recursive", "-r", is_flag=True, help="List the folders below it too.")
+@click.option("--reveal", is_flag=True, help="With --json: give the values too.")
 @page_options
 @pass_client
 def list_(
     client: Client,
+    *,
     environment: str,
     path: str,
-    recursive: bool,  # noqa: FBT001
+    recursive: bool,
+    reveal: bool,
     page_size: int,
     limit: int | None,
 ) -> None:
-    """List the secrets of a folder, without their values."""
+    """List the secrets of a folder; their values only with --json --reveal."""
+    if reveal and not client.state.json:
+        raise invalid(
+            "--reveal goes with --json only: a table could not show values exactly",
+            hint="`secret get KEY --reveal` prints one value",
+        )
     request = ListSecretsRequest(
         parent=child_name(client.state, "environments", environment),
         path=path,
         recursive=recursive,
+        include_values=reveal,
         page_size=page_size,
     )
     found = client.pages(

@@ -19,6 +19,7 @@ from secretsync.cli.sync_options import (
     sync_options,
 )
 from secretsync.cli.sync_view import place_of, show_sync, wait_for_first_run
+from secretsync.cli.waiting import with_spinner
 from secretsync.cli.words import enum_text, time_text, yes_no
 from secretsync.v1.secret_sync_service_pb2 import (
     CreateSecretSyncRequest,
@@ -215,6 +216,10 @@ def delete(
         request_id=change.request_id,
         validate_only=change.validate_only,
     )
-    limit = client.state.wait_timeout if remove_secrets else None
-    client.call(client.syncs.DeleteSecretSync, request, timeout=limit)
+
+    def delete_it() -> None:
+        limit = client.state.wait_timeout if remove_secrets else None
+        client.call(client.syncs.DeleteSecretSync, request, timeout=limit)
+
+    with_spinner("removing its secrets" if remove_secrets else "deleting", delete_it)
     report_deleted(client.state, resource, change)

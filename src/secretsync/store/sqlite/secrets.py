@@ -10,8 +10,8 @@ from secretsync.store.sqlite.rows import Record, to_json
 
 SECRETS = Record("secrets", Secret)
 
-# Greater than any key by code point: no key begins with the last character of Unicode.
-_LAST_KEY = "\U0010ffff"
+# Greater than any key by code point: keys are shorter than this many of the last character.
+_LAST_KEY = "\U0010ffff" * 256
 
 
 class Secrets:
