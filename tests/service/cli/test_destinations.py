@@ -64,12 +64,17 @@ def test_plugins_are_loaded_to_see_whether_they_can_be(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(
-        tmp_path, "vaults", "a-good = vault_good\nz-bad = vault_bad",
-        vault_good="", vault_bad="raise OSError('no luck')",
+        tmp_path, "vaults", "a-empty = vault_empty\nz-bad = vault_bad",
+        vault_empty="", vault_bad="raise OSError('no luck')",
     )  # fmt: skip
     monkeypatch.syspath_prepend(tmp_path)
-    lines = [line.split() for line in run("plugin", "list").out.splitlines()]
-    assert ["a-good", "vaults", "1.2", "yes"] in lines
+    result = run("plugin", "list")
+    lines = [line.split() for line in result.out.splitlines()]
+    assert [line[3] for line in lines if line[0] == "octopus-deploy"] == ["yes"]
+    [empty] = [line for line in lines if line[0] == "a-empty"]
+    assert empty[3] == "no"
+    assert "does not implement the hook(s) destination," in " ".join(empty)
+    assert result.err == ""
     assert ["z-bad", "vaults", "1.2", "no", "OSError:", "no", "luck"] in lines
     shown = json.loads(run("plugin", "list", "--json").out)["plugins"]
     assert {
