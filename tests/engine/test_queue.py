@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from engine_kit import START, Gate, World, eventually
+from engine_kit import START, Destination, Gate, World, eventually
 
-from secretsync.adapter import SecretValue
+from secretsync.adapter import RemoveRequest, RunResult, SecretValue, hookimpl
 from secretsync.domain.entities import (
     FolderRef,
     RunAction,
@@ -262,6 +262,26 @@ class TestDeletion:
         deletion = await world.enqueue(sync, REMOVE, delete_sync=True)
         assert (await world.ended(deletion)).state is RunState.FAILED
         assert await world.disk.read(lambda tx: tx.syncs.by_uid(sync.uid)) == sync
+
+    async def test_the_sync_stays_if_something_could_not_be_removed(self, world: World) -> None:
+        plugin = world.memory
+
+        class Leaving(Destination):
+            @hookimpl
+            async def remove(self, request: RemoveRequest) -> RunResult:
+                return RunResult(keys=(), ledger=request.ledger)
+
+        sync = await world.add_sync()
+        await world.start()
+        await world.sync(sync)
+        world.registry._loaded.clear()
+        world.registry._manager.unregister(plugin)
+        world.registry.register(Leaving(), "memory")
+        ended = await world.ended(await world.enqueue(sync, REMOVE, delete_sync=True))
+        assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.REMOVAL_FAILED)
+        assert ended.message.startswith("not everything could be removed: K may still be there.")
+        assert await world.disk.read(lambda tx: tx.syncs.by_uid(sync.uid))
+        assert [entry.name for entry in await world.ledger(sync)] == ["K"]
 
     async def _is_refused(self, world: World, deletion: str) -> None:
         sync = await world.disk.read(lambda tx: tx.syncs.by_uid("y-main"))

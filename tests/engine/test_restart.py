@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from engine_kit import Gate, Row, World
 
-from secretsync.adapter import RunRequest
+from secretsync.adapter import LedgerEntry, RunRequest
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.domain.problems import Reason
 
@@ -146,6 +146,32 @@ class TestCrash:
         assert ended.message == "1 created, 1 deleted"
         assert world.memory.at("main").values() == {"l@": "1"}
         assert [entry.identity for entry in await world.ledger(sync)] == ["l@"]
+
+    async def test_an_attempt_replaces_its_own_intents_and_no_others(self, world: World) -> None:
+        def intent(identity: str) -> LedgerEntry:
+            return LedgerEntry(
+                key=identity,
+                name=identity,
+                identity=identity,
+                remote_id=None,
+                digest="d",
+                version="1",
+                confirmed=False,
+            )
+
+        sync = await world.add_sync()
+        await cut_short(world, "write", sync)
+        gate = Gate()
+
+        async def record_twice(request: RunRequest) -> None:
+            await request.record_intent([intent("first"), intent("k@")])
+            await request.record_intent([intent("second")])
+            await gate(request)
+
+        world.memory.steps["begin"] = record_twice
+        await world.start()
+        await gate.reached()
+        assert [entry.identity for entry in await world.ledger(sync)] == ["k@", "second"]
 
     async def test_a_write_that_arrives_late_is_recognised(self, world: World) -> None:
         """A killed process has sent it; the next run finds the destination as it was before."""

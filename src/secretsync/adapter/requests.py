@@ -1,10 +1,10 @@
 """The request object of each hook: frozen, so that hooks can grow without breaking authors."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -27,6 +27,20 @@ class DesiredSecret:
     name: str
     value: SecretValue
     comment: str = ""
+
+
+class RecordIntent(Protocol):
+    """Makes durable what a write is about to do; see `RunRequest.record_intent`."""
+
+    async def __call__(self, entries: Sequence[LedgerEntry], based_on: str | None = None) -> None:
+        """Record the intents of a write.
+
+        Args:
+            entries: the intents, in place of those that this attempt recorded before.
+            based_on: the destination's version that the write is based on; None if it has no
+                versions, or if no write follows.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,9 @@ class RunRequest(AdapterRequest):
             ledger whose `version` is not None still holds the value it was given, because every
             change since was made by this service. At any other version, and of any other entry,
             the value may have been changed by somebody else.
+        written_from: versions of the destination that writes of this service were based on, of
+            whatever sync, known to have taken place or not. A version that is not among them was
+            left behind by somebody else.
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
         record_intent: to be awaited directly before a write, with an unconfirmed entry for each
             thing that the write creates or deletes (possibly none), and for what earlier intents
@@ -86,8 +103,9 @@ class RunRequest(AdapterRequest):
     ledger: tuple[LedgerEntry, ...]
     claimed_by_others: Mapping[str, str] = field(default_factory=dict)
     known_versions: frozenset[str] = frozenset()
+    written_from: frozenset[str] = frozenset()
     digest: Callable[[str, SecretValue], str]
-    record_intent: Callable[[Sequence[LedgerEntry]], Awaitable[None]]
+    record_intent: RecordIntent
     report_progress: Callable[[str, int, int], None]
 
 

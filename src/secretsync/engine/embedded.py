@@ -197,11 +197,18 @@ class EmbeddedEngine:
     async def _attempt(self, run: SyncRun) -> RunReport:
         earlier: list[LedgerEntry] | None = None
 
-        async def record_intent(target_key: str, entries: Sequence[LedgerEntry]) -> None:
+        async def record_intent(
+            target_key: str, entries: Sequence[LedgerEntry], based_on: str | None = None
+        ) -> None:
             nonlocal earlier
-            earlier = await self._store.write(
-                lambda tx: self._intend(tx, run, target_key, entries, earlier)
-            )
+
+            def work(tx: Transaction) -> list[LedgerEntry]:
+                left = self._intend(tx, run, target_key, entries, earlier)
+                if based_on is not None:
+                    tx.ledger.record_attempt(target_key, based_on)
+                return left
+
+            earlier = await self._store.write(work)
 
         def report_progress(progress: Progress) -> None:
             self._progress[run.uid] = progress

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
 
-RecordIntent = Callable[[str, Sequence[LedgerEntry]], Awaitable[None]]
+RecordIntent = Callable[[str, Sequence[LedgerEntry], str | None], Awaitable[None]]
 """Makes intents durable: (target key of the document that is about to be written, intents)."""
 
 
@@ -94,6 +94,7 @@ class _Work:
     ledger: tuple[LedgerEntry, ...]
     claimed_by_others: dict[str, str]
     known_versions: frozenset[str]
+    written_from: frozenset[str]
     digest: Callable[[str, SecretValue], str]
 
 
@@ -173,6 +174,7 @@ class Runner:
             ledger=ledger,
             claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
             known_versions=known_versions(tx, run, sync, ledger),
+            written_from=tx.ledger.attempted_from(sync.target_key),
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
         )
 
@@ -218,6 +220,7 @@ class Runner:
                 "ledger": work.ledger,
                 "claimed_by_others": work.claimed_by_others,
                 "known_versions": work.known_versions,
+                "written_from": work.written_from,
                 "digest": work.digest,
                 "record_intent": functools.partial(record_intent, sync.target_key),
                 "report_progress": lambda step, done, total: report_progress(

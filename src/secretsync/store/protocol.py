@@ -223,6 +223,17 @@ class LedgerTable(Protocol):
         """
         ...
 
+    def record_attempt(self, target_key: str, version: str) -> None:
+        """Remember that this service was about to write, based on a version of the target.
+
+        The newest 1000 of a target are kept.
+        """
+        ...
+
+    def attempted_from(self, target_key: str) -> frozenset[str]:
+        """Return the versions that writes of this service were based on."""
+        ...
+
     def versions_after(self, target_key: str, version: str) -> frozenset[str]:
         """Return the version and all those that recorded writes lead to from it, step by step."""
         ...

@@ -11,6 +11,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from secretsync.adapter import AdapterModel, DestinationInfo, SecretValue
 from secretsync.domain.problems import Problem, Violations
+from secretsync.plugin_models import MAX_TOLD
 from secretsync.registry import LoadedDestination, Registry, public_fields
 
 CANARY = "API-CANARY7Q"
@@ -166,6 +167,20 @@ class TestCredentials:
             registry, {"instanceUrl": "a", "apiKey": 1, "userName": "valid"}
         )
         assert told == {"connection.credentials.apiKey": "Input should be a valid string"}
+
+    def test_a_secret_pasted_as_a_field_name_is_not_repeated(self, registry: Registry) -> None:
+        _, told = parse_credentials(
+            registry, {"instanceUrl": "u", "apiKey": "k", f"{CANARY}!": "", "plain": ""}
+        )
+        assert CANARY not in repr(told)
+        assert set(told) == {
+            "connection.credentials.(a field with an odd name)",
+            "connection.credentials.plain",
+        }
+
+    def test_no_more_is_told_than_anyone_reads(self, registry: Registry) -> None:
+        given = {"instanceUrl": "u", "apiKey": "k", **{f"f{n}": 1 for n in range(5 * MAX_TOLD)}}
+        assert len(parse_credentials(registry, given)[1]) == MAX_TOLD
 
 
 class Colour(enum.Enum):

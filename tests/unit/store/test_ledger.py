@@ -94,3 +94,19 @@ def test_the_newest_thousand_writes_of_a_target_are_kept(scratch: Scratch) -> No
         assert len(tx.ledger.versions_after("target", "4")) == 1001
         assert tx.ledger.versions_after("target", "3") == {"3"}
         assert tx.ledger.versions_after("other", "0") == {"0", "1"}
+
+
+def test_versions_that_writes_were_based_on_are_kept_per_target(scratch: Scratch) -> None:
+    with scratch() as tx:
+        for target, version in (("a", "1"), ("a", "2"), ("a", "2"), ("b", "9")):
+            tx.ledger.record_attempt(target, version)
+        assert tx.ledger.attempted_from("a") == {"1", "2"}
+        assert tx.ledger.attempted_from("elsewhere") == frozenset()
+
+
+def test_the_newest_thousand_attempts_of_a_target_are_kept(scratch: Scratch) -> None:
+    with scratch() as tx:
+        for version in range(1003):
+            tx.ledger.record_attempt("target", str(version))
+        kept = {int(version) for version in tx.ledger.attempted_from("target")}
+        assert kept == set(range(3, 1003))

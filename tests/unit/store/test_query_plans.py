@@ -79,6 +79,8 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "ledger.has_entries": lambda tx, _: tx.ledger.has_entries(SYNC),
     "ledger.claimed_by_others": lambda tx, _: tx.ledger.claimed_by_others(SYNC, "target"),
     "ledger.record_write": lambda tx, _: tx.ledger.record_write("target", "1", "2"),
+    "ledger.record_attempt": lambda tx, _: tx.ledger.record_attempt("target", "1"),
+    "ledger.attempted_from": lambda tx, _: tx.ledger.attempted_from("target"),
     "ledger.versions_after": lambda tx, _: tx.ledger.versions_after("target", "1"),
     "idempotency.find": lambda tx, _: tx.idempotency.find("m", "r"),
     "idempotency.prune": lambda tx, make: tx.idempotency.prune(make.now),

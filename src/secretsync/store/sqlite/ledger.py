@@ -74,13 +74,29 @@ class Ledger:
             "VALUES (?, ?, ?)",
             [target_key, before, after],
         )
+        self._forget("target_writes", target_key)
+
+    def record_attempt(self, target_key: str, version: str) -> None:
         self._database.execute(
-            """
-            DELETE FROM target_writes WHERE target_key = ?1 AND seq <= (
-                SELECT seq FROM target_writes WHERE target_key = ?1
+            "INSERT INTO target_attempts (target_key, version) VALUES (?, ?)", [target_key, version]
+        )
+        self._forget("target_attempts", target_key)
+
+    def attempted_from(self, target_key: str) -> frozenset[str]:
+        rows = self._database.execute(
+            "SELECT version FROM target_attempts WHERE target_key = ?", [target_key]
+        )
+        return frozenset(version for (version,) in rows)
+
+    def _forget(self, table: str, target_key: str) -> None:
+        """Delete all but the newest rows of a target; `table` is one of this module's own names."""
+        self._database.execute(
+            f"""
+            DELETE FROM {table} WHERE target_key = ?1 AND seq <= (
+                SELECT seq FROM {table} WHERE target_key = ?1
                 ORDER BY seq DESC LIMIT 1 OFFSET ?2
             )
-            """,
+            """,  # noqa: S608
             [target_key, KEPT_WRITES],
         )
 

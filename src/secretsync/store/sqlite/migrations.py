@@ -215,6 +215,14 @@ def m0002_syncs_and_runs(database: Database) -> None:
         """,
         "CREATE INDEX target_writes_by_age ON target_writes (target_key, seq)",
         """
+        CREATE TABLE target_attempts (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            target_key TEXT NOT NULL,
+            version TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX target_attempts_by_age ON target_attempts (target_key, seq, version)",
+        """
         CREATE INDEX target_writes_by_version
             ON target_writes (target_key, version_before, version_after)
         """,
