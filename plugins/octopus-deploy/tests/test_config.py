@@ -40,7 +40,10 @@ def problems(error: ValidationError) -> dict[str, str]:
         ("https://example.com/Octopus/api/", "https://example.com/Octopus"),
         ("https://example.com/octopus", "https://example.com/octopus"),
         ("http://localhost:8065", "http://localhost:8065"),
-        ("http://octo.localhost", "http://octo.localhost"),
+        ("http://LOCALHOST:08065", "http://localhost:8065"),
+        ("http://127.8.9.1:81/", "http://127.8.9.1:81"),
+        ("https://[2001:DB8:0::0:1]", "https://[2001:db8::1]"),
+        ("https://0x.example.com", "https://0x.example.com"),
         ("http://127.0.0.1:80/", "http://127.0.0.1"),
         ("http://[::1]:8065/api", "http://[::1]:8065"),
     ],
@@ -63,6 +66,22 @@ def test_instance_urls_are_normalized(given: str, normalized: str) -> None:
         ("https://octopus.example.com/?", "must not have a query or fragment"),
         ("https://octopus.example.com/a/../b", "plain base path"),
         ("https://octopus.example.com/%2e%2e", "plain base path"),
+        ("https://octopus.example.com/./", "plain base path"),
+        ("https://octopus.example.com/a/.", "plain base path"),
+        ("https://octopus.example.com//", "plain base path"),
+        ("https://octopus.example.com/a//b", "plain base path"),
+        ("https://octopus.example.com//api", "plain base path"),
+        ("https://127.1", "four decimal numbers"),
+        ("https://0x7f000001", "four decimal numbers"),
+        ("https://0x7f.0.0.0x1", "four decimal numbers"),
+        ("https://2130706433", "four decimal numbers"),
+        ("https://127.0.0.01", "four decimal numbers"),
+        ("https://octopus.example.com.", "a dot at its end"),
+        ("https://[fe80::1%25eth0]", "without zone"),
+        ("http://octo.localhost", "use https"),
+        ("http://[::ffff:127.0.0.1]", "use https"),
+        ("https://[1:2]", "is not a valid address"),
+        ("https://[v1.a:b]", "is not a valid address"),
         ("https://octopus.example.com:0", "a port from 1 to 65535"),
         ("https://octopus.example.com:99999", "is not a valid address"),
         ("https://[::1", "is not a valid address"),
@@ -180,14 +199,21 @@ def test_every_violation_of_a_scope_is_told_with_its_place() -> None:
 
 
 def test_the_target_key_names_the_variable_set_and_not_the_scope() -> None:
-    one = target_key(config_of({"environments": ["Environments-1"]}), credentials())
-    other = target_key(
-        config_of({"roles": ["web"]}), credentials("https://OCTOPUS.example.com/api/")
-    )
+    one = target_key(config_of({"environments": ["Environments-1"]}), "octopus/x")
+    other = target_key(config_of({"roles": ["web"]}), "octopus/x")
 
-    assert one == "https://octopus.example.com/Spaces-1/variables/variableset-Projects-2"
+    assert one == "octopus/x/Spaces-1/variables/variableset-Projects-2"
     assert other == one
-    assert target_key(config_of(projectId="Projects-3"), credentials()) != one
+    assert target_key(config_of(projectId="Projects-3"), "octopus/x") != one
+    assert target_key(config_of(), "octopus/y") != one
+
+
+def test_a_scope_lists_a_hundred_ids_at_most() -> None:
+    assert config_of({"machines": [f"Machines-{number}" for number in range(100)]})
+    with pytest.raises(ValidationError) as caught:
+        config_of({"machines": [f"Machines-{number}" for number in range(101)]})
+
+    assert "at most 100 items" in problems(caught.value)["scopeValues.machines"]
 
 
 def test_the_schemas_describe_every_field() -> None:

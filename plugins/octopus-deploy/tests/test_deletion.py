@@ -12,7 +12,8 @@ from octopus_kit import DEV, digest, removal_request, row, sync_request, variabl
 
 from secretsync.adapter import LedgerEntry, SecretValue
 from secretsync_octopus_deploy import merge
-from secretsync_octopus_deploy.ownership import Unconfirmed
+from secretsync_octopus_deploy.draft import CANNOT_TELL
+from secretsync_octopus_deploy.ownership import DOUBTED, HIDDEN, Unconfirmed
 from secretsync_octopus_deploy.plan import Plan
 from secretsync_octopus_deploy.rows import canonical_scope, identity_of
 
@@ -43,7 +44,9 @@ def plans(current: Sequence[Json], ledger: Sequence[LedgerEntry], **fields: Any)
             Unconfirmed(),
         ),
         merge.plan_removal(
-            variable_set(*current), removal_request(ledger, **fields), Unconfirmed()
+            variable_set(*current),
+            removal_request(ledger, **{k: v for k, v in fields.items() if k != "delete_missing"}),
+            Unconfirmed(),
         ),
     ]
 
@@ -268,6 +271,111 @@ def test_an_intent_whose_write_happened_makes_the_row_ours() -> None:
     for plan in plans([mine], [intent_for(mine, version="2")]):
         assert kept_ids(plan) == []
         assert told(plan) == [("KEY_A", "A", "deleted", "")]
+
+
+def left_alone(plan: Plan) -> bool:
+    return (
+        told(plan) == [("KEY_A", "A", "skipped", CANNOT_TELL)]
+        and not plan.is_changed
+        and kept_entries(plan) == []
+        and plan.recovered == ()
+    )
+
+
+def test_a_row_that_somebody_may_have_made_while_a_write_was_unresolved_is_left_alone() -> None:
+    theirs = row("A")
+    intent = intent_for(theirs, version="2")
+
+    for found, ledger in (
+        # Two changes since, of which one write of ours accounts for one at most.
+        ([theirs], [replace(intent, version="1")]),
+        # The write was seen not to have taken place.
+        ([theirs], [replace(intent, digest=DOUBTED)]),
+        # It was to create, or to delete, more than was done.
+        ([theirs], [intent, intent_for(row("B"), version="2")]),
+        # We write A, not a.
+        ([{**theirs, "Name": "a"}], [intent]),
+    ):
+        for plan in (*plans(found, ledger), plans(found, ledger, delete_missing=False)[0]):
+            assert left_alone(plan)
+
+
+def test_a_write_that_deleted_less_than_it_was_to_is_not_taken_for_ours() -> None:
+    theirs, old = row("A"), row("Old")
+    ledger = [entry_for(old), intent_for(theirs, "2")]
+    deletion = replace(entry_for(old), version="2", confirmed=False)
+
+    for is_gone in (True, False):
+        found = [theirs] if is_gone else [theirs, old]
+        for plan in plans(found, [*ledger, deletion]):
+            assert (theirs["Id"] in plan.deleted_ids()) is is_gone
+
+
+def test_a_chain_of_writes_of_ours_accounts_for_several_changes() -> None:
+    first, second = row("A"), row("B")
+    ledger = [intent_for(first, version="1"), intent_for(second, version="2")]
+
+    for plan in plans([first, second], ledger):
+        assert plan.deleted_ids() == {first["Id"], second["Id"]}
+
+
+def test_what_may_be_claimed_is_deleted_though_it_cannot_be_told_whose_it_is() -> None:
+    theirs = row("A")
+    request = sync_request(NOTHING, ledger=[intent_for(theirs, version="1")], claims=lambda _: True)
+
+    plan = merge.plan_sync(variable_set(theirs), request, Unconfirmed())
+
+    assert told(plan) == [("KEY_A", "A", "deleted", "")]
+
+
+def test_a_row_that_cannot_be_told_whose_it_is_is_taken_over_if_it_is_wanted() -> None:
+    theirs = row("A")
+    intent = replace(intent_for(theirs, version="1"), digest=DOUBTED)
+
+    plan = merge.plan_sync(
+        variable_set(theirs), sync_request({"A": "value"}, ledger=[intent]), Unconfirmed()
+    )
+
+    assert told(plan) == [("KEY_A", "A", "updated", merge.UNCERTAIN)]
+
+
+def test_intents_that_are_not_settled_are_kept_beside_those_of_the_next_write() -> None:
+    under_way = intent_for(row("A"), version="3")
+    found = row("B")
+    gone = row("C")
+    ledger = [
+        entry_for(gone),
+        replace(entry_for(gone), version="2", confirmed=False),
+        under_way,
+        intent_for(found, version="2"),
+        intent_for(row("D"), version="2"),
+    ]
+    request = sync_request({"New": "value", "B": "value"}, ledger=ledger)
+
+    plan = merge.plan_sync(variable_set(found), request, Unconfirmed())
+
+    kept = [ledger[1], replace(under_way, digest=DOUBTED), ledger[3]]
+    assert list(plan.recovered) == kept
+    assert list(plan.intents("3")) == [*kept, *plan.creations("3")]
+    assert [one.name for one in plan.creations("3")] == ["New"]
+
+
+def test_an_intent_is_not_replaced_by_that_to_delete_what_it_found() -> None:
+    mine = row("A")
+    intent = intent_for(mine, version="2")
+
+    for plan in plans([mine], [intent]):
+        assert plan.intents("3") == (intent,)
+
+
+def test_a_removal_says_what_it_could_not_see() -> None:
+    hidden, created = row("A"), row("B")
+    ledger = [entry_for(hidden), replace(intent_for(created, version="1"), digest=HIDDEN)]
+
+    sync, removal = plans([], ledger)
+
+    assert removal.warnings[0].endswith("they may still be in Octopus: A, B.")
+    assert sync.warnings[0].endswith("they may still be in Octopus: B.")
 
 
 def test_the_value_of_a_row_from_an_intent_is_written_again() -> None:

@@ -24,6 +24,7 @@ from secretsync_octopus_deploy.ownership import Unconfirmed
 from secretsync_octopus_deploy.plan import Plan
 from secretsync_octopus_deploy.rows import canonical_scope, identity_of
 from secretsync_octopus_deploy.variable_set import VariableSet
+from secretsync_octopus_deploy.verify import verify
 
 Json = dict[str, Any]
 DEV_SCOPE = {"Environment": ["Environments-1"]}
@@ -81,7 +82,7 @@ def test_a_new_secret_becomes_a_row_without_id_behind_the_others() -> None:
     assert intent == LedgerEntry(
         key="KEY_A",
         name="A",
-        identity='{"name":"a","scope":{"Environment":["Environments-1"]}}',
+        identity='{"name":"A","scope":{"Environment":["Environments-1"]}}',
         remote_id=None,
         digest=digest(intent.identity, SecretValue("value-a")),
         version="3",
@@ -227,10 +228,41 @@ def test_duplicates_are_merged_into_our_row_or_the_first(ours: int | None) -> No
     kept = [one for one in sent(current, plan) if one["Name"].casefold() == "a"]
     assert [one["Id"] for one in kept] == [twins[ours or 0]["Id"]]
     assert kept[0]["Value"] == (None if ours is not None else "value-a")
-    ((_, action, reason),) = told(plan)
-    assert action == "updated"
-    assert f"{len(twins) - 1} more of the same name and scope were merged into this one" in reason
+    first, *deleted = told(plan)
+    assert first == (("A", "updated", merge.ADOPTED) if ours is None else ("A", "unchanged", ""))
+    gone = [twin for twin in twins if twin["Id"] != kept[0]["Id"]]
+    assert deleted == [(twin["Name"], "deleted", merge.COPY) for twin in gone]
+    assert plan.is_changed
+    assert plan.deleted_ids() == {twin["Id"] for twin in gone}
     assert plan.warnings == (f"A was there {len(twins)} times with the same scope; one was kept.",)
+
+
+def test_duplicates_are_left_alone_if_deletion_is_disabled() -> None:
+    twins = [row("A", Type="String", Value="x"), row("a"), row("A")]
+    current = variable_set(*twins)
+    request = sync_request({"A": "value-a"}, known=[3], delete_missing=False)
+
+    plan = plan_of(current, request)
+
+    assert sent(current, plan)[1:] == twins[1:]
+    assert told(plan) == [("A", "updated", merge.CONVERTED)]
+    assert "A was there 3 times with the same scope; the others were left alone" in plan.warnings[1]
+    after = variable_set(
+        {**twins[0], "Type": "Sensitive", "IsSensitive": True}, *twins[1:], version=4
+    )
+    verdict = verify(current, plan, after)
+    assert (verdict.problems, verdict.is_only_change) == ((), True)
+
+
+def test_names_that_differ_for_octopus_are_not_taken_for_one() -> None:
+    theirs = [row("stra\u00dfe"), row("\ufb01le"), row("\u212a"), row("\u0131"), row("\u017f")]
+    current = variable_set(*theirs)
+    wanted = dict.fromkeys(["STRASSE", "FILE", "k", "I", "S"], "value-a")
+
+    plan = plan_of(current, sync_request(wanted))
+
+    assert sent(current, plan)[:5] == theirs
+    assert {action for _, action, _ in told(plan)} == {"created"}
 
 
 def test_duplicates_of_other_types_are_refused() -> None:

@@ -56,6 +56,7 @@ def test_it_describes_itself() -> None:
     assert info.name == "octopus-deploy"
     assert info.capabilities == {Capability.DISCOVER}
     assert info.name_identity("DB.Password") == info.name_identity("db.PASSWORD")
+    assert info.name_identity("stra\u00dfe") != info.name_identity("STRASSE")
     assert set(info.credential_models) == {"api-key"}
     assert [one.name for one in info.option_lists] == ["spaces", "projects", *SCOPE_KINDS]
 

@@ -9,7 +9,7 @@ from octopus_kit import row, set_text, variable_set
 
 from secretsync.adapter import SecretValue, Unsupported
 from secretsync_octopus_deploy import json_text
-from secretsync_octopus_deploy.rows import Row, WrittenRow, identity_of
+from secretsync_octopus_deploy.rows import Row, WrittenRow, fold, identity_of
 from secretsync_octopus_deploy.variable_set import VariableSet
 
 ODD_ROW = (
@@ -30,7 +30,7 @@ def as_row(fields: dict[str, object]) -> Row:
 
 
 def test_the_identity_is_the_folded_name_and_the_scope_without_order() -> None:
-    text = '{"name":"db.password","scope":{"Environment":["Environments-1","Environments-2"]}}'
+    text = '{"name":"DB.PASSWORD","scope":{"Environment":["Environments-1","Environments-2"]}}'
     scope = {"Environment": ["Environments-2", "Environments-1"], "Role": []}
 
     assert as_row(row("DB.Password", Scope=scope)).identity == text
@@ -44,7 +44,6 @@ def test_unknown_kinds_of_scope_are_part_of_the_identity() -> None:
     assert as_row(row("A", Scope={"ParentDeployment": ["x"]})).identity != plain.identity
     assert as_row(row("A", Scope={"New": 5})).identity != plain.identity
     assert as_row(row("A", Scope={"New": [{"a": 1}]})).identity != plain.identity
-    assert as_row(row("A", Scope="odd")).identity != plain.identity
     assert as_row(row("A", Scope={"New": [None]})).identity == plain.identity
 
 
@@ -143,6 +142,9 @@ def test_taking_an_array_apart_alters_nothing(value: list[object]) -> None:
         '{"Variables":{},"Version":1}',
         '{"Variables":[]}',
         '{"Variables":[],"Version":"1"}',
+        '{"Variables":[],"Version":true}',
+        '{"Variables":[],"Version":-1}',
+        '{"Variables":[],"Version":' + "9" * 5000 + "}",
         '{"Variables":[7],"Version":1}',
         '{"Variables":[',
         "[" * 200_000,
@@ -162,3 +164,57 @@ def test_scope_values_are_read_tolerantly() -> None:
     assert [(one.id, one.name) for one in current.scope_values["Environments"]] == [("E-1", "E-1")]
     assert "Roles" not in current.scope_values
     assert variable_set(scope_values=None).scope_values is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("DB.Password", "db.pASSWORD", True),
+        ("\u00c4\u03a9\u0416", "\u00e4\u03c9\u0436", True),
+        ("stra\u00dfe", "STRASSE", False),
+        ("\ufb01le", "FILE", False),
+        ("\u212a", "K", False),
+        ("\u212a", "k", False),
+        ("\u0131", "I", False),
+        ("\u0130", "I", False),
+        ("\u0130", "i", False),
+        ("\u017f", "S", False),
+        ("i", "I", True),
+    ],
+)
+def test_names_are_folded_one_character_for_one(one: str, other: str, *, is_same: bool) -> None:
+    assert (fold(one) == fold(other)) is is_same
+    assert len(fold(one)) == len(one)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Id", [1]),
+        ("Id", 7),
+        ("Name", 7),
+        ("Name", {}),
+        ("Scope", "odd"),
+        ("Scope", []),
+        ("Type", 1),
+        ("Type", ["Sensitive"]),
+        ("IsSensitive", "true"),
+    ],
+)
+def test_what_is_no_variable(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"the {field} of a variable is not what Octopus sends"):
+        as_row(row("A", **{field: value}))
+
+
+def test_a_row_that_says_both_that_it_is_text_and_sensitive_is_never_sent_empty() -> None:
+    current = variable_set(row("A", Id=None, Type="String", IsSensitive=True))
+
+    with pytest.raises(Unsupported):
+        current.render(current.rows)
+
+
+def test_half_a_surrogate_pair_is_sent_back_as_it_came_and_not_shown() -> None:
+    current = variable_set(row("A\ud800", Type="String", Value="v"))
+
+    assert '"Name":"A\\ud800"' in current.render(current.rows).replace(" ", "")
+    assert current.rows[0].label == "A\ufffd"

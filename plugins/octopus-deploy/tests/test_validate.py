@@ -18,6 +18,7 @@ from secretsync.adapter import (
     PermissionDenied,
     Unavailable,
 )
+from secretsync_octopus_deploy.client import NOT_SHOWN
 from secretsync_octopus_deploy.permissions import missing_permissions
 from secretsync_octopus_deploy.sandbox.process import Sandbox
 
@@ -78,6 +79,47 @@ async def test_a_read_only_key_passes_for_a_connection_and_not_for_a_sync(
         await mine.validate(config_of(DEV))
     with pytest.raises(PermissionDenied, match="VariableEditUnscoped"):
         await mine.validate(config_of())
+
+
+async def test_the_instance_is_what_the_server_says_it_is(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    port = sandbox.base_url.rpartition(":")[2]
+    spelled = [sandbox.base_url, f"http://localhost:{port}", f"http://127.0.0.1:{port}/api/"]
+
+    found = {(await engine(url=url).validate()).instance for url in spelled}
+    found.add((await engine().validate(config_of(DEV))).instance)
+
+    (only,) = found
+    assert only.startswith("octopus/")
+    assert len(only) > len("octopus/")
+
+
+@pytest.mark.parametrize("told", [None, "", " ", 7, "x" * 101, "a/b", "a\n", "{key}"])
+async def test_a_server_that_does_not_say_what_it_is_is_known_by_its_address(
+    sandbox: Sandbox, engine: EngineFactory, told: object
+) -> None:
+    told = sandbox.api_key if told == "{key}" else told
+    root = {"Application": "Octopus Deploy", "Version": "1", "InstallationId": told}
+    sandbox.fault(**given("/api$", root))
+
+    assert (await engine().validate()).instance == sandbox.base_url
+
+
+@pytest.mark.parametrize(
+    ("username", "shown"),
+    [("svc {key}", NOT_SHOWN), ("a\ud800\x1b[2Jb", "a\ufffd\ufffd[2Jb"), ("x" * 300, "x" * 200)],
+)
+async def test_names_are_shown_without_key_and_control_characters(
+    sandbox: Sandbox, engine: EngineFactory, username: str, shown: str
+) -> None:
+    name = username.replace("{key}", sandbox.api_key)
+    sandbox.fault(**given("users/me", {"Id": "Users-1", "Username": name, "IsActive": True}))
+
+    summary = (await engine().validate()).summary
+
+    assert summary.endswith(f" as {shown}")
+    assert summary.encode()
 
 
 async def test_a_disabled_user(sandbox: Sandbox, engine: EngineFactory) -> None:

@@ -74,13 +74,39 @@ def test_what_is_not_as_planned(rows: list[Json], problem: str, version: int) ->
     assert found(*rows, THEIRS, version=version).problems == (problem,)
 
 
+@pytest.mark.parametrize("version", [3, 2])
+def test_a_version_that_does_not_grow_is_a_problem(version: int) -> None:
+    verdict = found(MINE, THEIRS, NEW, version=version)
+
+    assert verdict.problems == (f"its version is still {version}",)
+    assert verdict.at_most_one_change
+    assert not verdict.is_only_change
+
+
+def test_a_row_that_was_created_and_cannot_be_seen_is_hidden_if_nobody_else_was_at_work() -> None:
+    assert found(MINE, THEIRS).hidden == {identity_of("New", {}): "New"}
+    assert found(MINE, THEIRS, row("New2")).hidden == {}
+    assert found(MINE).hidden == {}
+    assert found(MINE, THEIRS, version=5).hidden == {}
+    assert found(THEIRS, NEW).hidden == {}
+
+
+def test_a_foreign_row_that_came_on_top_is_told() -> None:
+    verdict = found(MINE, NEW, THEIRS, row("More"))
+
+    assert verdict.problems == ()
+    assert not verdict.is_only_change
+    assert verdict.warnings[0].endswith(": More.")
+
+
 @pytest.mark.parametrize("theirs", [[], [{**THEIRS, "Value": "y"}], [{**THEIRS, "Notes": 1.25}]])
 def test_foreign_rows_that_came_back_different_are_told(theirs: list[Json]) -> None:
     verdict = found(MINE, NEW, *theirs)
 
     assert verdict.problems == ()
+    assert not verdict.is_only_change
     (warning,) = verdict.warnings
-    assert warning.startswith("1 variables that are not this sync's")
+    assert warning.startswith("1 variables that are not this sync's came back different")
     assert warning.endswith(": Theirs.")
 
 

@@ -17,7 +17,11 @@ from secretsync.adapter import (
 from secretsync_octopus_deploy import json_text
 from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig
 from secretsync_octopus_deploy.errors import error_from
+from secretsync_octopus_deploy.texts import printable, repeats
 from secretsync_octopus_deploy.variable_set import VariableSet
+
+MAX_SHOWN_LENGTH = 200
+NOT_SHOWN = "(not shown, because it repeats the API key)"
 
 
 class OctopusClient:
@@ -36,6 +40,16 @@ class OctopusClient:
         self._http = request.http
         self._clock = request.clock
         self._logger = request.logger
+
+    @property
+    def base_url(self) -> str:
+        """The normalised instance URL."""
+        return self._base
+
+    def shown(self, text: object) -> str:
+        """Return a text of the server as it may be shown: bounded, printable, without the key."""
+        start = str(text)[:MAX_SHOWN_LENGTH]
+        return NOT_SHOWN if repeats(start, [self._key]) else printable(start)
 
     async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """Return the parsed body of a GET.
@@ -172,7 +186,10 @@ class OctopusClient:
             what = "no connection could be made (wrong host or port, or the server is down)"
         else:
             what = f"the connection failed ({type(error).__name__})"
-        return Unavailable(f"Octopus at {host} cannot be reached: {what}.")
+        return Unavailable(
+            f"Octopus at {host} cannot be reached: {what}.",
+            hint="Check the instanceUrl of the connection, and whether the server is up.",
+        )
 
 
 def _set_path(config: OctopusConfig) -> str:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections import Counter
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +13,7 @@ from secretsync_octopus_deploy.rows import Scope, canonical_scope
 
 MAX_URL_LENGTH = 255
 MAX_SCOPE_ID_LENGTH = 200
+MAX_SCOPE_IDS = 100
 
 SCOPE_KINDS = {
     "environments": ("Environment", "Environments"),
@@ -78,7 +80,7 @@ def _check_scope_id(value: str) -> str:
 
 
 def _check_distinct(values: list[str]) -> list[str]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
+    repeated = sorted(value for value, count in Counter(values).items() if count > 1)
     if repeated:
         raise ValueError(f"lists {', '.join(repeated)} more than once")
     return values
@@ -87,7 +89,7 @@ def _check_distinct(values: list[str]) -> list[str]:
 ScopeIds = Annotated[
     list[Annotated[str, Field(max_length=MAX_SCOPE_ID_LENGTH), AfterValidator(_check_scope_id)]],
     AfterValidator(_check_distinct),
-    Field(json_schema_extra={"uniqueItems": True}),
+    Field(max_length=MAX_SCOPE_IDS, json_schema_extra={"uniqueItems": True}),
 ]
 
 
@@ -156,9 +158,14 @@ class OctopusConfig(AdapterModel):
     )
 
 
-def target_key(config: OctopusConfig, credentials: ApiKeyCredentials) -> str:
-    """Return the name of the variable set that a configuration writes to."""
-    return f"{credentials.instance_url}/{config.space_id}/variables/variableset-{config.project_id}"
+def target_key(config: OctopusConfig, instance: str) -> str:
+    """Return the name of the variable set that a configuration writes to.
+
+    Args:
+        config: names the space and the project.
+        instance: `ValidateResult.instance`.
+    """
+    return f"{instance}/{config.space_id}/variables/variableset-{config.project_id}"
 
 
 def _split_url(url: str) -> SplitResult:
@@ -177,15 +184,37 @@ def _split_url(url: str) -> SplitResult:
         raise ValueError("must name a host, and a port from 1 to 65535 if any")
     if "?" in url or "#" in url:
         raise ValueError("must not have a query or fragment")
-    if ".." in parts.path.split("/") or "%" in parts.path:
+    _check_host(parts.hostname)
+    # Such paths name one server in many ways.
+    segments = parts.path.removesuffix("/").split("/")[1:]
+    if any(segment in {"", ".", ".."} for segment in segments) or "%" in parts.path:
         raise ValueError("must have a plain base path, or none")
     return parts
+
+
+def _check_host(host: str) -> None:
+    """Refuse hosts that can be spelled in several ways, such as 127.1 for 127.0.0.1."""
+    if "%" in host or host.endswith("."):
+        raise ValueError("must name a host without zone, escapes and a dot at its end")
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise ValueError("is not a valid address") from None
+        return
+    # Resolvers take a host for an IPv4 address if its last part is a number, decimal or hex.
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2], re.IGNORECASE):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            text = "must have an IPv4 address as four decimal numbers, or a host name"
+            raise ValueError(text) from None
 
 
 def _normalized(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     if ":" in host:
-        host = f"[{host}]"
+        host = f"[{ipaddress.IPv6Address(host).compressed}]"
     if parts.port and parts.port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{parts.port}"
     path = re.sub(r"/api$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")
@@ -193,7 +222,8 @@ def _normalized(parts: SplitResult) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    # Not x.localhost: who answers for that is up to the resolver.
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -16,6 +16,7 @@ from secretsync.adapter import (
 )
 from secretsync_octopus_deploy.client import OctopusClient
 from secretsync_octopus_deploy.config import SCOPE_KINDS, OctopusConfig
+from secretsync_octopus_deploy.texts import printable
 
 _SCOPE_TITLES = {
     "environments": "Environments that the project's variables can be scoped to.",
@@ -84,9 +85,9 @@ async def _resources(client: OctopusClient, path: str) -> list[Option]:
         raise Unavailable(f"Octopus's answer to GET {path} cannot be used: it is not a list.")
     return [
         Option(
-            id=str(item["Id"]),
-            name=str(item.get("Name") or item["Id"]),
-            description=str(item.get("Description") or ""),
+            id=printable(str(item["Id"])),
+            name=printable(str(item.get("Name") or item["Id"])),
+            description=printable(str(item.get("Description") or "")),
         )
         for item in found
         if isinstance(item, dict) and item.get("Id")

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -22,12 +22,13 @@ from secretsync.adapter import (
     SecretValue,
     Unavailable,
 )
+from secretsync_octopus_deploy.texts import WITHHELD, printable, repeats
 
 MAX_MESSAGE_LENGTH = 1000
-REDACTED = "[redacted]"
+MAX_PAUSE = 3600.0
+"""Seconds that a server may ask for at most: a day's pause would be taken for a stuck sync."""
 
-_MIN_REDACTED_LENGTH = 4
-"""Shorter values occur in any text by chance."""
+_MAX_CLASSIFIED_LENGTH = 20_000
 
 _STALE = re.compile(
     r"another user has made changes to the variables"
@@ -36,11 +37,24 @@ _STALE = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"do not have permission|Missing permission:", re.IGNORECASE)
-_PERMISSION = re.compile(r"Missing permission:\s*([A-Za-z]+)", re.IGNORECASE)
+_PERMISSION = re.compile(r"Missing permission:\s*([A-Za-z]{1,60})", re.IGNORECASE)
+
+_PHRASES = (
+    "another user has made changes to the variables",
+    "available environment scopes changed while you were editing the variables",
+    "submitted data was out of date",
+    "You must be logged in to perform this action.",
+    "The API key you provided was not valid.",
+    "You do not have permission to perform this action.",
+    "Prompted variables cannot be scoped to anything except an environment.",
+    "Variable ids must be unique.",
+    "You cannot modify this variable set because the set is frozen.",
+)
+"""Sentences of Octopus's own that say enough, and certainly hold no value."""
 
 
 def error_from(  # noqa: PLR0911  one case of the protocol after the other
-    response: httpx.Response, *, now: datetime, secrets: Iterable[SecretValue] = ()
+    response: httpx.Response, *, now: datetime, secrets: Sequence[SecretValue] = ()
 ) -> AdapterError:
     """Return the adapter error for an answer whose status is not 2xx.
 
@@ -53,12 +67,13 @@ def error_from(  # noqa: PLR0911  one case of the protocol after the other
     """
     status = response.status_code
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return _redirected(response)
-    text = explanation(response, secrets)
+        return _redirected(response, secrets)
+    said = _said(response)
+    text = _shown(said, secrets)
     message = f"Octopus answered {_status_name(status)}: {text or 'no explanation was given'}"
-    if status == HTTPStatus.CONFLICT or (status == HTTPStatus.BAD_REQUEST and _STALE.search(text)):
+    if status == HTTPStatus.CONFLICT or (status == HTTPStatus.BAD_REQUEST and _STALE.search(said)):
         return Conflict(message, hint="Somebody else edits the same variables; try again.")
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR and _DENIED.search(text):
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR and _DENIED.search(said):
         return _denied(message, text)
     if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationFailed(
@@ -75,8 +90,8 @@ def error_from(  # noqa: PLR0911  one case of the protocol after the other
     return InvalidConfig(message)
 
 
-def explanation(response: httpx.Response, secrets: Iterable[SecretValue] = ()) -> str:
-    """Return what an answer says of its failure, in one line of bounded length; may be empty."""
+def _said(response: httpx.Response) -> str:
+    """Return all that an answer says of its failure, as it came; may be empty."""
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
@@ -89,17 +104,29 @@ def explanation(response: httpx.Response, secrets: Iterable[SecretValue] = ()) -
         *(errors if isinstance(errors, list) else []),
         body.get("HelpText"),
     ]
-    unique = dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip())
-    text = " ".join(unique)
-    values = (secret.reveal() for secret in secrets)
-    # Longest first: a value may be part of another one.
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _MIN_REDACTED_LENGTH:
-            text = text.replace(value, REDACTED)
-    text = " ".join(text.split())
-    if len(text) > MAX_MESSAGE_LENGTH:
-        text = f"{text[:MAX_MESSAGE_LENGTH]}..."
-    return text
+    unique = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
+    return " ".join(unique)[:_MAX_CLASSIFIED_LENGTH]
+
+
+def _shown(said: str, secrets: Sequence[SecretValue]) -> str:
+    """Return what may be shown of that, in one line of bounded length.
+
+    A text that repeats a value is not shown at all: a hole in it would show where the value was,
+    and which short value made it.
+    """
+    text = " ".join(said.split())
+    lowered = text.casefold()
+    known = next((phrase for phrase in _PHRASES if phrase.casefold() in lowered), "")
+    permission = _PERMISSION.search(text)
+    if permission and not repeats(permission[1], secrets):
+        known = f"{known} Missing permission: {permission[1]}".strip()
+    if known:
+        return known
+    # Cut first: what is not shown need not be compared.
+    start = text[:MAX_MESSAGE_LENGTH]
+    if repeats(start, secrets):
+        return WITHHELD
+    return printable(start) + ("..." if len(text) > len(start) else "")
 
 
 def _denied(message: str, text: str) -> PermissionDenied:
@@ -110,16 +137,22 @@ def _denied(message: str, text: str) -> PermissionDenied:
     )
 
 
-def _redirected(response: httpx.Response) -> InvalidConfig:
+def _redirected(response: httpx.Response, secrets: Sequence[SecretValue]) -> InvalidConfig:
+    """Return the error for a redirect; of where it leads, only scheme, host and port are told."""
+    origin = ""
     try:
         target = urlsplit(response.headers.get("Location", ""))
+        port = f":{target.port}" if target.port else ""
     except ValueError:
-        target = urlsplit("")
-    # Without a user's name and password, a query, and the part that belongs to the request.
-    base = f"{target.netloc.rpartition('@')[2]}{target.path.partition('/api')[0]}".rstrip("/")
-    base = f"{target.scheme}://{base}" if target.scheme and base else base
-    base = "".join(char for char in base if char.isprintable())[:MAX_MESSAGE_LENGTH]
-    text = f"redirects to {base or 'another address'}; set instanceUrl to where Octopus itself is"
+        pass
+    else:
+        host = target.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        origin = f"{target.scheme}://{host}{port}" if target.scheme and host else ""
+    if len(origin) > MAX_MESSAGE_LENGTH or repeats(origin, secrets):
+        origin = ""
+    where = printable(origin) or "another address"
+    text = f"redirects to {where}; set instanceUrl to where Octopus itself is"
     return InvalidConfig(
         f"The instance URL {text}. The redirect was not followed.",
         violations={"instanceUrl": text},
@@ -134,19 +167,19 @@ def _unavailable(response: httpx.Response, message: str, now: datetime) -> Unava
 
 
 def _retry_after(response: httpx.Response, now: datetime) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, in either of its forms."""
+    """Return the seconds that a `Retry-After` header asks for, in either form; see `MAX_PAUSE`."""
     header = response.headers.get("Retry-After", "").strip()
     try:
         seconds = float(header)
     except ValueError:
         try:
             moment = parsedate_to_datetime(header)
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            seconds = (moment - now).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - now).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), MAX_PAUSE) if math.isfinite(seconds) else None
 
 
 def _status_name(status: int) -> str:

@@ -22,6 +22,11 @@ def load(text: str) -> Any:  # noqa: ANN401  JSON is any type
         return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except JSON_ERROR:
+        raise
+    except ValueError:
+        # Python's limit for whole numbers, whose message is about Python.
+        raise ValueError("a number in it has thousands of digits") from None
 
 
 def members(text: str) -> list[tuple[str, str]]:

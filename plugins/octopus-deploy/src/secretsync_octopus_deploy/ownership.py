@@ -7,6 +7,11 @@ from secretsync.adapter import LedgerEntry
 from secretsync_octopus_deploy.rows import Row
 from secretsync_octopus_deploy.variable_set import VariableSet
 
+DOUBTED = ""
+"""Digest of an intent whose write had not taken place when the set was looked at afterwards."""
+HIDDEN = "hidden"
+"""Digest of an intent to create a row that took place, and whose row this API key cannot see."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unconfirmed:
@@ -51,36 +56,55 @@ class Owned:
     Attributes:
         entries: per identity, the confirmed entry, in the ledger's order. Those that come from an
             intent have no version: it is not certain what value their rows hold.
-        recovered: per identity, the intent that such an entry comes from.
+        doubtful: identities of those that come from an intent, and whose rows somebody else may
+            have made. They must not be deleted.
+        intents: the intents that must not be forgotten as long as the run has no result.
+        hidden: intents whose rows were created, and cannot be seen.
     """
 
     entries: Mapping[str, LedgerEntry]
-    recovered: Mapping[str, LedgerEntry]
+    doubtful: frozenset[str] = frozenset()
+    intents: tuple[LedgerEntry, ...] = ()
+    hidden: tuple[LedgerEntry, ...] = ()
 
 
 def owned_entries(
     current: VariableSet,
     ledger: Sequence[LedgerEntry],
     claimed_by_others: Mapping[str, str],
+    written_from: frozenset[str],
 ) -> Owned:
     """Return what is ours, with the intents to create looked up in the set.
 
     Such an intent is a row that was about to be created. It was not if the set still has the
     version that the write was based on. At any other version, a sensitive row of that identity
-    which the ledger does not know is taken for the one that was created.
+    which the ledger does not know is taken for the one that was created; that it certainly is
+    one of ours is said only if our writes account for all that happened since, see
+    `_accounted_versions`.
 
     Args:
         current: the variable set as it is now.
         ledger: this sync's ledger, intents included.
         claimed_by_others: identities of other syncs, which are never ours.
+        written_from: versions that writes of this service were based on.
     """
     owned = {entry.identity: entry for entry in ledger if entry.confirmed}
     known_ids = {entry.remote_id for entry in owned.values()}
     present = current.rows_by_id()
     rows = current.rows_by_identity()
-    recovered: dict[str, LedgerEntry] = {}
+    found: dict[str, Row] = {}
+    intents: list[LedgerEntry] = []
+    hidden: list[LedgerEntry] = []
     for intent in ledger:
-        if intent.confirmed or intent.remote_id or intent.version == current.version_text:
+        if intent.confirmed:
+            continue
+        if intent.version == current.version_text:
+            # Its write may still be under way, and has not taken place so far.
+            intents.append(replace(intent, digest=DOUBTED))
+            continue
+        if intent.remote_id:
+            if intent.remote_id not in present and intent.remote_id in known_ids:
+                intents.append(intent)
             continue
         if intent.identity in claimed_by_others:
             continue
@@ -90,8 +114,56 @@ def owned_entries(
         row = _first_unknown(rows.get(intent.identity, []), known_ids)
         if row is not None:
             owned[intent.identity] = replace(intent, remote_id=row.id, version=None, confirmed=True)
-            recovered[intent.identity] = intent
-    return Owned(entries=owned, recovered=recovered)
+            found[intent.identity] = row
+            intents.append(intent)
+        elif intent.digest == HIDDEN:
+            hidden.append(intent)
+            intents.append(intent)
+    accounted = _accounted_versions(current, ledger, found, written_from)
+    certain = {
+        intent.identity
+        for intent in intents
+        if intent.remote_id is None and intent.version in accounted
+    }
+    return Owned(
+        entries=owned,
+        doubtful=frozenset(found.keys() - certain),
+        intents=tuple(intents),
+        hidden=tuple(hidden),
+    )
+
+
+def _accounted_versions(
+    current: VariableSet,
+    ledger: Sequence[LedgerEntry],
+    found: Mapping[str, Row],
+    written_from: frozenset[str],
+) -> frozenset[str]:
+    """Return the versions since which every change of the set is one of our writes.
+
+    A step from one version to the next counts as ours if a write of ours was based on the former,
+    this sync's or another's. If the ledger has intents of that write, nobody must have seen that it
+    had not taken place, and all that it was to do must be done: each row that it was to create is
+    there, in the letter case that we write, and each that it was to delete is gone.
+    So a row that somebody makes by hand while a write of ours is unresolved is not taken for ours,
+    unless it is the very next change of the set, and all that our write was to create.
+    """
+    present = current.rows_by_id()
+    done: dict[str, bool] = {}
+    for intent in ledger:
+        if intent.confirmed or intent.version is None:
+            continue
+        row = found.get(intent.identity)
+        is_done = intent.digest != DOUBTED and (
+            intent.remote_id not in present
+            if intent.remote_id
+            else row is not None and row.name == intent.name
+        )
+        done[intent.version] = done.get(intent.version, True) and is_done
+    version = current.version
+    while done.get(str(version - 1), str(version - 1) in written_from):
+        version -= 1
+    return frozenset(str(number) for number in range(version, current.version))
 
 
 def is_ours(entry: LedgerEntry, row: Row | None) -> bool:

@@ -1,6 +1,6 @@
 """What one run is about to do to a variable set, before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, SecretValue
@@ -41,8 +41,8 @@ class Plan:
         outcomes: one for each key that is desired, deleted or skipped.
         is_changed: whether there is anything to send.
         warnings: for people; never a value.
-        recovered: intents of earlier writes whose rows were found, and are confirmed by no ledger
-            until this write is.
+        recovered: intents of earlier writes that must not be forgotten until this write is
+            confirmed, whatever becomes of it: see `Owned.intents`.
     """
 
     rows: tuple[Row | WrittenRow, ...] = field(repr=False)
@@ -60,15 +60,32 @@ class Plan:
         Args:
             version: the version of the set that the write is based on.
         """
-        deletions = (
-            replace(outcome.deleted_entry, version=version, confirmed=False)
-            for outcome in self.outcomes
-            if outcome.deleted_entry is not None
-        )
         by_identity = {entry.identity: entry for entry in self.recovered}
-        by_identity |= {entry.identity: entry for entry in deletions}
+        for outcome in self.outcomes:
+            entry = outcome.deleted_entry
+            # What only an intent knows would be forgotten if that gave way to one to delete it.
+            if entry is not None and entry.identity not in by_identity:
+                by_identity[entry.identity] = replace(entry, version=version, confirmed=False)
         by_identity |= {entry.identity: entry for entry in self.creations(version)}
         return tuple(by_identity.values())
+
+    def marked_intents(
+        self, version: str, mark: str, identities: Collection[str] | None = None
+    ) -> tuple[LedgerEntry, ...]:
+        """Return the intents with a mark in place of the digest of those that this write has.
+
+        Args:
+            version: the version of the set that the write is based on.
+            mark: `DOUBTED` or `HIDDEN`.
+            identities: those to be marked; all of this write by default.
+        """
+        earlier = set(self.recovered)
+        return tuple(
+            replace(intent, digest=mark)
+            if intent not in earlier and (identities is None or intent.identity in identities)
+            else intent
+            for intent in self.intents(version)
+        )
 
     def creations(self, version: str) -> tuple[LedgerEntry, ...]:
         """Return an unconfirmed entry for each row that the write creates.
@@ -85,6 +102,13 @@ class Plan:
     def deleted_ids(self) -> frozenset[str]:
         """Return the ids of the rows that the write deletes."""
         return frozenset(one.deleted_id for one in self.outcomes if one.deleted_id is not None)
+
+    def overwrites_values(self) -> bool:
+        """Tell whether the write gives a new value to a row that stays, which cannot be seen."""
+        return any(
+            isinstance(row, WrittenRow) and row.id is not None and row.value is not None
+            for row in self.rows
+        )
 
     def values(self) -> list[SecretValue]:
         """Return the values that the write sends, for removal from whatever is reported of it."""

@@ -14,6 +14,7 @@ from secretsync.adapter import (
 )
 from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig, target_key
 from secretsync_octopus_deploy.discovery import OPTION_LISTS, list_options
+from secretsync_octopus_deploy.rows import fold
 from secretsync_octopus_deploy.runs import run_removal, run_sync
 from secretsync_octopus_deploy.validation import validate_connection
 
@@ -28,7 +29,7 @@ def destination() -> DestinationInfo:
         config_model=OctopusConfig,
         credential_models={"api-key": ApiKeyCredentials},
         target_key=target_key,
-        name_identity=str.casefold,
+        name_identity=fold,
         capabilities=frozenset({Capability.DISCOVER}),
         option_lists=OPTION_LISTS,
     )

@@ -7,11 +7,15 @@ from typing import Any
 
 from secretsync.adapter import SecretValue
 from secretsync_octopus_deploy import json_text
+from secretsync_octopus_deploy.texts import printable
 
 SENSITIVE = "Sensitive"
 TEXT = "String"
 
 _IDENTITY = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+_KINDS = {"Id": str, "Name": str, "Scope": dict, "Type": str, "IsSensitive": bool}
+"""What the fields are that rows are told apart by; each may be null or missing."""
 
 Scope = dict[str, list[str]]
 """Scope key, e.g. `Environment`, to the sorted ids under it; never an empty list."""
@@ -20,6 +24,23 @@ Scope = dict[str, list[str]]
 def canonical_scope(scope: Mapping[str, Iterable[str]]) -> Scope:
     """Return the scope without order, repetition and empty lists, none of which mean anything."""
     return {key: sorted(set(ids)) for key, ids in sorted(scope.items()) if ids}
+
+
+def fold(name: str) -> str:
+    """Return what Octopus tells names apart by: each character's capital, one for one.
+
+    Octopus runs on .NET and compares names as its `StringComparer.OrdinalIgnoreCase` does: by
+    capitals, without ever making one character two (\u00df is not SS, the ligature \ufb01 is not
+    FI), and without taking anything else for an ASCII letter (neither the Turkish dotless i nor the
+    long s nor the Kelvin sign is). In doubt two names are two: then nothing of others is touched.
+    """
+    return "".join(map(_capital, name))
+
+
+def _capital(char: str) -> str:
+    capital = char.upper()
+    is_simple = len(capital) == 1 and (char.isascii() or not capital.isascii())
+    return capital if is_simple else char
 
 
 def identity_of(name: str, scope: Scope) -> str:
@@ -32,9 +53,9 @@ def identity_of(name: str, scope: Scope) -> str:
         scope: a canonical scope.
 
     Returns:
-        JSON such as `{"name":"db.password","scope":{"Environment":["Environments-1"]}}`.
+        JSON such as `{"name":"DB.PASSWORD","scope":{"Environment":["Environments-1"]}}`.
     """
-    return _IDENTITY.encode({"name": name.casefold(), "scope": scope})
+    return _IDENTITY.encode({"name": fold(name), "scope": scope})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +81,14 @@ class Row:
             fields: the same, parsed.
 
         Raises:
-            ValueError: it is not a JSON object.
+            ValueError: it is not a variable as Octopus sends it.
         """
         if not isinstance(fields, dict):
             raise ValueError("a variable is not an object")  # noqa: TRY004  the JSON is wrong
+        for member, kind in _KINDS.items():
+            if not isinstance(fields.get(member), kind | None):
+                text = f"the {member} of a variable is not what Octopus sends there"
+                raise ValueError(text)  # noqa: TRY004  see above
         name = str(fields.get("Name") or "")
         return cls(text, fields, identity_of(name, _scope_of(fields)))
 
@@ -76,6 +101,11 @@ class Row:
     def name(self) -> str:
         """The name in the letter case that it has."""
         return str(self.fields.get("Name") or "")
+
+    @property
+    def label(self) -> str:
+        """The name as it may be shown to people."""
+        return printable(self.name)
 
     @property
     def scope(self) -> Scope:
@@ -95,7 +125,8 @@ class Row:
 
     def would_be_emptied(self) -> bool:
         """Whether sending this row back would make the server store an empty secret in it."""
-        return self.is_sensitive and not self.id and not self.fields.get("Value")
+        holds_secret = self.is_sensitive or self.fields.get("IsSensitive") is True
+        return holds_secret and not self.id and not self.fields.get("Value")
 
     def render(self) -> str:
         """Return the JSON to send."""
@@ -168,8 +199,6 @@ class WrittenRow:
 
 def _scope_of(fields: Mapping[str, Any]) -> Scope:
     scope = fields.get("Scope") or {}
-    if not isinstance(scope, dict):
-        return {"": [json.dumps(scope, default=str)]}
     return canonical_scope({key: _ids(value) for key, value in scope.items()})
 
 

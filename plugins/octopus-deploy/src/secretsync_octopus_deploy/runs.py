@@ -18,8 +18,9 @@ from secretsync.adapter import (
     Unsupported,
 )
 from secretsync_octopus_deploy.client import OctopusClient
+from secretsync_octopus_deploy.hidden import hidden_error
 from secretsync_octopus_deploy.merge import plan_removal, plan_sync
-from secretsync_octopus_deploy.ownership import Unconfirmed
+from secretsync_octopus_deploy.ownership import DOUBTED, HIDDEN, Unconfirmed
 from secretsync_octopus_deploy.plan import Plan
 from secretsync_octopus_deploy.variable_set import VariableSet
 from secretsync_octopus_deploy.verify import verify
@@ -29,6 +30,9 @@ MAX_SILENT_LOSSES = 1
 """How often a write may be missing although nobody else seems to have written. Old servers lose
 simultaneous writes without a word; a server that alters what it is sent must not be sent it again
 and again, because each time would leave variables behind that are not recognised."""
+MAX_REPETITIONS = 1
+"""How often values are written again because rows of others came back different from what was sent:
+either the one change of the set was somebody else's, or the server alters what it is sent."""
 FIRST_PAUSE = 0.1
 """Seconds to wait at most before the first retry; twice as many before each further one."""
 
@@ -72,6 +76,7 @@ class _Run:
         self._client = OctopusClient(request)
         self._unconfirmed = Unconfirmed()
         self._silent_losses = 0
+        self._repetitions = 0
 
     async def run(self) -> RunResult:
         """Write until the set is as planned; one GET, or GET, PUT, GET, are the usual course.
@@ -81,12 +86,12 @@ class _Run:
         """
         self._request.report_progress("reading", 0, self._key_count)
         before = await self._read()
-        first_version = before.version_text
         retries = 0
         while True:
             plan = self._planner(before, self._unconfirmed)
             if not plan.is_changed:
-                return self._unwritten(plan, before, first_version)
+                await self._keep_doubts(plan)
+                return self._unwritten(plan, before)
             try:
                 return await self._write(plan, before)
             except Conflict as conflict:
@@ -102,36 +107,80 @@ class _Run:
 
         Raises:
             Conflict: the write was refused, or the set is not as planned after it.
+            PermissionDenied: what was created cannot be seen.
+            Unsupported: the server does not store what it is sent.
         """
         count = plan.count(_WRITES)
         self._request.report_progress("writing", 0, count)
         body = before.render(plan.rows)
-        await self._request.record_intent(plan.intents(before.version_text))
-        try:
-            await self._client.write_set(self._request.config, body, plan.values())
-        except Unavailable as error:
-            lost = error
-        else:
+        intents = plan.intents(before.version_text)
+        await self._request.record_intent(intents, before.version_text)
+        failure = await self._send(body, plan)
+        if failure is None:
             self._request.report_progress("verifying", 0, count)
             return await self._verified(plan, before)
-        # The answer was lost, not necessarily the write. Values cannot be read back, so if the set
-        # has changed everything is written again on top of what is there now.
+        if isinstance(failure, Unavailable):
+            await self._look_after(failure, plan, before)
+        elif intents != plan.recovered:
+            # A write that certainly did not happen must not make anything ours later on.
+            await self._request.record_intent(plan.recovered)
+        raise failure
+
+    async def _send(self, body: str, plan: Plan) -> AdapterError | None:
+        """Send a write, and return what it failed with, so that no other error has it as context.
+
+        `Unavailable` says that nobody knows whether it took place, every other error that it did
+        not: the server answered that it refused it.
+        """
+        try:
+            await self._client.write_set(self._request.config, body, plan.values())
+        except AdapterError as error:
+            return error
+        return None
+
+    async def _look_after(self, lost: Unavailable, plan: Plan, before: VariableSet) -> None:
+        """Find out what became of a write whose answer was lost.
+
+        Values cannot be read back, so if the set has changed everything is written again on top of
+        what is there now.
+
+        Raises:
+            Conflict: the set has changed.
+        """
         if await self._has_version(before.version, lost):
-            raise lost
+            await self._doubt(plan, before)
+            return
         self._remember(plan, before)
         raise Conflict(f"It is not certain that the write took place. {lost.message}")
+
+    async def _doubt(self, plan: Plan, before: VariableSet) -> None:
+        """Note that a write has not taken place so far; it may still be under way."""
+        marked = plan.marked_intents(before.version_text, DOUBTED)
+        if marked:
+            await self._request.record_intent(marked)
 
     async def _verified(self, plan: Plan, before: VariableSet) -> RunResult:
         """Read the set after an accepted write, and return what the run came to."""
         after = await self._read()
         verdict = verify(before, plan, after)
+        if verdict.hidden:
+            marked = plan.marked_intents(before.version_text, HIDDEN, verdict.hidden)
+            await self._request.record_intent(marked)
+            raise hidden_error(list(verdict.hidden.values()))
         if verdict.problems:
             self._remember(plan, before)
-            self._silent_losses += verdict.is_only_change
+            self._silent_losses += verdict.at_most_one_change
             named = "; ".join(verdict.problems[:_MAX_PROBLEMS_NAMED])
             if self._silent_losses > MAX_SILENT_LOSSES:
+                if after.version <= before.version:
+                    await self._doubt(plan, before)
                 raise Unsupported(f"Octopus does not store what it is sent: {named}.")
             raise Conflict(f"The variable set is not as it was written: {named}.")
+        # The one change may be somebody else's, and our values lost: they cannot be read back.
+        if verdict.warnings and plan.overwrites_values() and self._repetitions < MAX_REPETITIONS:
+            self._repetitions += 1
+            self._remember(plan, before)
+            raise Conflict(f"It is not certain that the write took place. {verdict.warnings[0]}")
         count = plan.count(_WRITES)
         self._request.report_progress("verifying", count, count)
         version = after.version_text if verdict.is_only_change else None
@@ -143,16 +192,22 @@ class _Run:
             warnings=(*plan.warnings, *verdict.warnings),
         )
 
-    def _unwritten(self, plan: Plan, current: VariableSet, first_version: str) -> RunResult:
+    def _unwritten(self, plan: Plan, current: VariableSet) -> RunResult:
         """Return the result of a run that found nothing to write."""
         version = current.version_text if self._unconfirmed.is_empty else None
         return RunResult(
             keys=tuple(outcome.result for outcome in plan.outcomes),
             ledger=new_ledger(plan, version, {}),
-            version_before=first_version,
+            version_before=version,
             version_after=version,
             warnings=plan.warnings,
         )
+
+    async def _keep_doubts(self, plan: Plan) -> None:
+        """Note of earlier writes that they have not taken place, if that was not noted yet."""
+        noted = {intent for intent in self._request.ledger if not intent.confirmed}
+        if not noted.issuperset(plan.recovered):
+            await self._request.record_intent(plan.recovered)
 
     async def _read(self) -> VariableSet:
         return await self._client.read_set(self._request.config)

@@ -1,5 +1,6 @@
 """Proves that credentials work, and that a configuration names what is there; changes nothing."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from secretsync_octopus_deploy.config import OctopusConfig
 from secretsync_octopus_deploy.permissions import missing_permissions
 from secretsync_octopus_deploy.wishes import check_scope
 
+_INSTALLATION_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+
 
 async def validate_connection(request: ValidateRequest) -> ValidateResult:
     """Prove the credentials and, if the request has one, the configuration.
@@ -32,15 +35,17 @@ async def validate_connection(request: ValidateRequest) -> ValidateResult:
     user = await client.get_json("/api/users/me")
     if not isinstance(user, dict) or not user.get("Id"):
         raise Unavailable("Octopus did not tell whose the API key is.")
-    name = user.get("Username") or user["Id"]
+    name = client.shown(user.get("Username") or user["Id"])
     if user.get("IsActive") is False:
         raise AuthenticationFailed(
             f"The user {name}, whose API key this is, is disabled in Octopus.",
             hint="Enable the user, or use another service account's API key.",
         )
-    summary = f"Octopus Deploy {root.get('Version', 'of unknown version')} as {name}"
+    version = client.shown(root.get("Version", "of unknown version"))
+    summary = f"Octopus Deploy {version} as {name}"
+    instance = _instance_of(root, client)
     if request.config is None:
-        return ValidateResult(summary=summary)
+        return ValidateResult(summary=summary, instance=instance)
     config: OctopusConfig = request.config
     project = await client.get_project(config)
     current = await client.read_set(config)
@@ -53,9 +58,20 @@ async def validate_connection(request: ValidateRequest) -> ValidateResult:
         )
     warnings.extend(await _check_permissions(client, str(user["Id"]), config))
     return ValidateResult(
-        summary=f"{summary}, project {project.get('Name') or config.project_id}",
+        summary=f"{summary}, project {client.shown(project.get('Name') or config.project_id)}",
+        instance=instance,
         warnings=tuple(warnings),
     )
+
+
+def _instance_of(root: Mapping[str, Any], client: OctopusClient) -> str:
+    """Return what identifies the server under every address that it can be reached by."""
+    found = root.get("InstallationId")
+    if isinstance(found, str) and _INSTALLATION_ID.fullmatch(found):
+        shown = client.shown(found)
+        if shown == found:
+            return f"octopus/{found}"
+    return client.base_url
 
 
 def _is_version_controlled(project: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from secretsync.adapter import Unsupported
 from secretsync_octopus_deploy import json_text
 from secretsync_octopus_deploy.rows import Row, WrittenRow
+from secretsync_octopus_deploy.texts import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,10 @@ class VariableSet:
         document = json_text.load(text)
         variables = document.get("Variables") if isinstance(document, dict) else None
         version = document.get("Version") if isinstance(document, dict) else None
-        if not (isinstance(variables, list) and isinstance(version, int)):
+        is_set = isinstance(variables, list) and not isinstance(version, bool)
+        if not (is_set and isinstance(version, int) and version >= 0):
             # A ValueError like any other fault of the text, not a caller's mistake.
-            raise ValueError(  # noqa: TRY004
-                "it is no variable set with a list of variables and a version"
-            )
+            raise ValueError("it is no variable set with a list of variables and a version")
         scope_values = _scope_values(document.get("ScopeValues"))
         members = json_text.members(text)
         rows = tuple(
@@ -110,7 +110,9 @@ def _scope_values(found: object) -> dict[str, tuple[ScopeValue, ...]] | None:
     return {
         name: tuple(
             ScopeValue(
-                str(item["Id"]), str(item.get("Name") or item["Id"]), item.get("ProcessType") or ""
+                printable(str(item["Id"])),
+                printable(str(item.get("Name") or item["Id"])),
+                printable(str(item.get("ProcessType") or "")),
             )
             for item in items
             if isinstance(item, dict) and item.get("Id")

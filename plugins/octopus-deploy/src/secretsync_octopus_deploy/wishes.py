@@ -8,6 +8,7 @@ from secretsync.adapter import InvalidConfig, SecretValue, SyncRequest
 from secretsync_octopus_deploy import octostache
 from secretsync_octopus_deploy.config import SCOPE_KINDS, OctopusConfig
 from secretsync_octopus_deploy.rows import identity_of
+from secretsync_octopus_deploy.texts import listed
 from secretsync_octopus_deploy.variable_set import VariableSet
 
 MASKED_LENGTH = 4
@@ -92,11 +93,12 @@ def check_scope(config: OctopusConfig, current: VariableSet) -> list[str]:
                 f" that scopeValues.{field} exist."
             )
             continue
-        unknown = [one for one in wanted if one not in {choice.id for choice in choices}]
+        offered = {choice.id for choice in choices}
+        unknown = [one for one in wanted if one not in offered]
         if unknown:
             violations[f"scopeValues.{field}"] = (
-                f"Octopus has no {', '.join(unknown)} for this project, or hides it from this API"
-                f" key. Choose from: {_listed([choice.id for choice in choices])}."
+                f"Octopus has no {listed(unknown)} for this project, or hides it from this API"
+                f" key. Choose from: {listed([choice.id for choice in choices])}."
             )
     if violations:
         unknown_fields = ", ".join(violations)
@@ -114,7 +116,7 @@ def warnings_for(request: SyncRequest) -> list[str]:
     if odd:
         warnings.append(
             "Deployments cannot refer to these names, because Octopus's substitution resolves only"
-            f" letters, digits, spaces and . _ - : / ~ ( ): {_listed(odd)}."
+            f" letters, digits, spaces and . _ - : / ~ ( ): {listed(odd)}."
         )
     short = [
         secret.key for secret in request.desired if 0 < len(secret.value.reveal()) < MASKED_LENGTH
@@ -122,7 +124,7 @@ def warnings_for(request: SyncRequest) -> list[str]:
     if short:
         warnings.append(
             "Octopus does not mask values of three characters or fewer in deployment logs:"
-            f" {_listed(short)}."
+            f" {listed(short)}."
         )
     config: OctopusConfig = request.config
     if config.octostache == "passthrough":
@@ -134,7 +136,7 @@ def warnings_for(request: SyncRequest) -> list[str]:
         if evaluated:
             warnings.append(
                 "Octopus evaluates #{...} in these values at deployment, as octostache:"
-                f" passthrough asks for: {_listed(evaluated)}."
+                f" passthrough asks for: {listed(evaluated)}."
             )
     return warnings
 
@@ -173,11 +175,3 @@ def _check_claims(wishes: Sequence[Wish], request: SyncRequest) -> None:
 
 def _is_resolvable(name: str) -> bool:
     return all(char.isalpha() or char.isdecimal() or char in _RESOLVABLE for char in name)
-
-
-def _listed(items: Sequence[str], limit: int = 20) -> str:
-    """Return the items in one line of bounded length."""
-    if not items:
-        return "(none)"
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
