@@ -1,12 +1,13 @@
 """Writes that were refused, lost or altered: they make nothing of others ours, and none is lost."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
 import pytest
-from octopus_kit import SET_ID, Engine, actions, row
+from octopus_kit import DEV, PROD, SET_ID, Engine, actions, row
 
 from secretsync.adapter import (
     AdapterError,
@@ -322,3 +323,36 @@ async def test_hidden_variables_are_written_again_after_somebody_elses_change(
 
     assert actions(await mine.sync({"H": "value-h"})) == {"H": "created"}
     assert stored(sandbox) == [("H", "value-h")]
+
+
+def dies_before_the_read_back(step: str, done: int, _total: int) -> None:
+    """Stand in for a process that is killed when the PUT has come through."""
+    if (step, done) == ("verifying", 0):
+        raise asyncio.CancelledError
+
+
+async def test_a_write_of_another_sync_of_ours_is_no_strangers(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    dev, prod = engine(DEV), engine(PROD)
+    prod.written_from = dev.written_from
+    for mine in (dev, prod):
+        with pytest.raises(asyncio.CancelledError):
+            await mine.sync({"A": "value"}, report_progress=dies_before_the_read_back)
+
+    assert actions(await dev.sync({})) == {"A": "deleted"}
+    assert actions(await prod.sync({})) == {"A": "deleted"}
+    assert stored(sandbox) == []
+
+
+async def test_a_run_that_wrote_nothing_claims_no_change_of_the_set(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    mine = engine()
+    await mine.sync({"A": "value"})
+    # Somebody deletes our variable after it was read, so that the removal is refused as stale.
+    mine.before_write = lambda: sandbox.put_variables(SET_ID, [])
+
+    result = await mine.remove()
+
+    assert result.version_before == result.version_after == str(sandbox.inspect(SET_ID)["Version"])

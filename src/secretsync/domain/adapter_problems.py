@@ -1,6 +1,7 @@
 """What each error of an adapter means to a caller and to a run."""
 
 import math
+from collections.abc import Collection, Mapping
 
 from secretsync.adapter import (
     AdapterError,
@@ -30,13 +31,22 @@ _MEANINGS: dict[type[AdapterError], tuple[Code, Reason]] = {
 }
 
 
-def problem_from(error: AdapterError, *, config_field: str = "") -> Problem:
+def problem_from(
+    error: AdapterError,
+    *,
+    config_field: str = "",
+    credentials_field: str = "",
+    credential_names: Collection[str] = (),
+) -> Problem:
     """Return the problem that tells of an adapter's error.
 
     Args:
         error: what the adapter raised.
         config_field: path of the configuration or the credentials in the request, e.g.
             `secret_sync.destination_config`; the adapter's own field names follow it.
+        credentials_field: what names the credentials in a request that does not hold them, e.g.
+            `secret_sync.connection`.
+        credential_names: the adapter's names that belong to the credentials then.
     """
     code, reason = next(
         (meaning for kind, meaning in _MEANINGS.items() if isinstance(error, kind)),
@@ -47,7 +57,12 @@ def problem_from(error: AdapterError, *, config_field: str = "") -> Problem:
         code,
         reason,
         message,
-        violations=_violations(error, config_field),
+        violations=[
+            Violation(credentials_field, f"{name}: {rule}")
+            if name in credential_names
+            else Violation(f"{config_field}.{name}" if config_field else name, rule)
+            for name, rule in _violated(error).items()
+        ],
         retry_after=_retry_after(error),
     )
 
@@ -62,10 +77,10 @@ def _retry_after(error: AdapterError) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
-def _violations(error: AdapterError, config_field: str) -> list[Violation]:
-    prefix = f"{config_field}." if config_field else ""
+def _violated(error: AdapterError) -> Mapping[str, str]:
+    """Return the adapter's field names, with what is wrong with each."""
     if isinstance(error, InvalidConfig):
-        return [Violation(f"{prefix}{field}", rule) for field, rule in error.violations.items()]
+        return error.violations
     if isinstance(error, NotFound) and error.field:
-        return [Violation(f"{prefix}{error.field}", error.message)]
-    return []
+        return {error.field: error.message}
+    return {}

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from secretsync.adapter import AdapterError
@@ -23,7 +23,12 @@ CALL_SECONDS = 60
 
 
 async def call_destination(
-    app: App, hook: Callable[[dict[str, Any]], Awaitable[T]], *, config_field: str
+    app: App,
+    hook: Callable[[dict[str, Any]], Awaitable[T]],
+    *,
+    config_field: str,
+    credentials_field: str = "",
+    credential_names: Collection[str] = (),
 ) -> T:
     """Call a hook with the parts that every request carries, and translate its errors.
 
@@ -31,6 +36,8 @@ async def call_destination(
         app: the parts to work with.
         hook: makes the call, given `http`, `clock` and `logger`.
         config_field: path in the request of what the adapter's field names refer to.
+        credentials_field: see `problem_from`.
+        credential_names: see `problem_from`.
 
     Raises:
         Problem: what the adapter raised, as `ConnectionService` in the API says.
@@ -46,7 +53,12 @@ async def call_destination(
             }
             return await hook(basics)
     except AdapterError as error:
-        raise problem_from(error, config_field=config_field) from None
+        raise problem_from(
+            error,
+            config_field=config_field,
+            credentials_field=credentials_field,
+            credential_names=credential_names,
+        ) from None
     except Problem:
         raise
     except TimeoutError:

@@ -196,6 +196,10 @@ async def prove_settings(
             destination, ValidateRequest(credentials=credentials, config=config, **basics)
         ),
         config_field="secret_sync.destination_config",
+        credentials_field="secret_sync.connection",
+        credential_names=[
+            each.alias or name for name, each in type(credentials).model_fields.items()
+        ],
     )
     return ProvedSettings(settings=settings, is_elsewhere=True)
 

@@ -219,6 +219,9 @@ class LedgerTable(Protocol):
     def record_write(self, target_key: str, before: str, after: str) -> None:
         """Remember that this service alone took the target from one version to the next.
 
+        What was recorded before of steps from these versions on is forgotten: a target that
+        reaches a version again was restored from a backup.
+
         The newest 1000 writes of a target are kept.
         """
         ...

@@ -96,3 +96,16 @@ def test_the_pause_asked_for_is_one_that_can_be_waited(
         assert pause is None
     else:
         assert pause == min(max(seconds, 0), MAX_RETRY_AFTER)
+
+
+def test_what_belongs_to_the_credentials_is_told_of_the_field_that_names_them() -> None:
+    problem = problem_from(
+        InvalidConfig("no", violations={"instanceUrl": "redirects", "projectId": "is odd"}),
+        config_field="secret_sync.destination_config",
+        credentials_field="secret_sync.connection",
+        credential_names=["instanceUrl", "apiKey"],
+    )
+    assert [(each.field, each.description) for each in problem.violations] == [
+        ("secret_sync.connection", "instanceUrl: redirects"),
+        ("secret_sync.destination_config.projectId", "is odd"),
+    ]

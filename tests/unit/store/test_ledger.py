@@ -76,14 +76,33 @@ VERSIONS = st.integers(0, 8).map(str)
 def test_versions_are_those_that_recorded_writes_lead_to(
     scratch: Scratch, writes: list[tuple[str, str]], start: str
 ) -> None:
-    reached = {start}
-    while more := {after for before, after in writes if before in reached} - reached:
-        reached |= more
+    def reach(version: str) -> set[str]:
+        reached = {version}
+        while more := {after for one, after in steps.items() if one in reached} - reached:
+            reached |= more
+        return reached
+
+    steps: dict[str, str] = {}
     with scratch() as tx:
         for before, after in writes:
             tx.ledger.record_write("target", before, after)
             tx.ledger.record_write("other target", after, before)
-        assert tx.ledger.versions_after("target", start) == reached
+            # A version that is reached again is that of a restored target: what came after it
+            # before that is history no more.
+            for gone in {before, *reach(after)}:
+                steps.pop(gone, None)
+            steps[before] = after
+        assert tx.ledger.versions_after("target", start) == reach(start)
+
+
+def test_a_restored_target_begins_its_history_anew(scratch: Scratch) -> None:
+    with scratch() as tx:
+        for before, after in (("3", "4"), ("4", "5"), ("5", "6")):
+            tx.ledger.record_write("target", before, after)
+        # Restored to version 3, and written once since: what was 5 and 6 may be anybody's now.
+        tx.ledger.record_write("target", "3", "4")
+        assert tx.ledger.versions_after("target", "3") == {"3", "4"}
+        assert tx.ledger.versions_after("target", "4") == {"4"}
 
 
 def test_the_newest_thousand_writes_of_a_target_are_kept(scratch: Scratch) -> None:

@@ -69,6 +69,13 @@ class Ledger:
         return dict(rows.fetchall())
 
     def record_write(self, target_key: str, before: str, after: str) -> None:
+        # A target that was restored from a backup counts its versions anew: what was recorded of
+        # the time beyond the present version belongs to a history that is no more.
+        for version in {before, *self.versions_after(target_key, after)}:
+            self._database.execute(
+                "DELETE FROM target_writes WHERE target_key = ? AND version_before = ?",
+                [target_key, version],
+            )
         self._database.execute(
             "INSERT INTO target_writes (target_key, version_before, version_after) "
             "VALUES (?, ?, ?)",
