@@ -23,12 +23,14 @@ $(VENV)/.installed: pyproject.toml plugins/octopus-deploy/pyproject.toml $(CONST
 
 $(VENV)/.test: $(VENV)/.installed
 	@echo "Installing the tools of the tests ..."
-	@$(PIP) $$($(PYTHON) .ci/groups.py test)
+	@$(PYTHON) .ci/groups.py test > $(VENV)/test.txt
+	@$(PIP) --requirement $(VENV)/test.txt
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@echo "Installing the tools of the checks ..."
-	@$(PIP) $$($(PYTHON) .ci/groups.py check)
+	@$(PYTHON) .ci/groups.py check > $(VENV)/check.txt
+	@$(PIP) --requirement $(VENV)/check.txt
 	@touch $@
 
 install: $(VENV)/.installed ## Install secretsync and the Octopus sandbox into .venv

@@ -1,6 +1,5 @@
 """Prints the requirements of a dependency group; older versions of pip do not know groups."""
 
-import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -9,4 +8,4 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 if __name__ == "__main__":
     groups = tomllib.loads(PYPROJECT.read_text())["dependency-groups"]
-    print(shlex.join(groups[sys.argv[1]]))
+    print("\n".join(groups[sys.argv[1]]))
