@@ -190,3 +190,14 @@ async def test_a_connection_outlives_its_plugin(shop: Service) -> None:
     assert run.message.startswith("there is no destination 'recorder'")
     registry._loaded["recorder"] = kept
     assert (await shop.trigger()).counts.created == 1
+
+
+async def test_a_destination_that_never_answers_is_given_up(
+    shop: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secretsync.operations.destinations.CALL_SECONDS", 0.01)
+    recorder.provable.clear()
+    refusal = await refused(shop.connections.ValidateConnection(VALIDATE))
+    assert refusal.code == grpc.StatusCode.UNAVAILABLE
+    assert refusal.reason == "DESTINATION_UNAVAILABLE"
+    assert "did not answer within 0.01 s" in refusal.message

@@ -158,3 +158,13 @@ async def test_a_deletion_that_waits_to_remove_is_not_overtaken_by_one_that_does
     assert refusal.metadata["users"] == removal
     await deletion
     assert recorder.held["web"] == {}
+
+
+async def test_a_repeat_of_a_deletion_with_the_secrets_gets_the_first_answer(
+    web: Service, recorder: Recorder
+) -> None:
+    request = pb.DeleteSecretSyncRequest(name=SYNC, remove_secrets=True, request_id="once")
+    await web.syncs.DeleteSecretSync(request)
+    await web.syncs.DeleteSecretSync(request)
+    assert len(recorder.calls("remove")) == 1
+    assert (await refused(web.syncs.DeleteSecretSync(WITH_SECRETS))).reason == "RESOURCE_NOT_FOUND"
