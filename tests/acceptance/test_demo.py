@@ -177,6 +177,15 @@ def test_nothing_is_left_of_it_after_ctrl_c(demo: Demo) -> None:
     demo.check_that_nothing_is_left()
 
 
+def test_nothing_is_left_of_it_when_it_alone_is_told_to_end(demo: Demo) -> None:
+    with demo.start() as process:
+        wait_until(lambda: list(demo.folder.glob("tmp/*/data/secretsync.db")), "the service works")
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    demo.check_that_nothing_is_left()
+
+
 def corrupt_a_secret(rows: list[dict[str, Any]]) -> None:
     """Spoil a value of ours, which nobody can read back from Octopus."""
     for row in rows:
