@@ -1,6 +1,7 @@
 """What an engine leaves behind when it stops, and what the next one takes up."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,43 @@ class TestCrash:
         await world.start()
         await gate.reached()
         assert [entry.identity for entry in await world.ledger(sync)] == ["k@", "second"]
+
+    async def test_what_an_intent_led_to_is_in_the_ledger_at_once(self, world: World) -> None:
+        sync = await world.add_sync()
+        await cut_short(world, "written", sync)
+        [intent] = await world.ledger(sync)
+        gate = Gate()
+
+        async def record(request: RunRequest) -> None:
+            [found] = request.ledger
+            await request.record_intent([replace(found, remote_id="row-1", confirmed=True)])
+            # It does not come back as an intent with those of the next write.
+            await request.record_intent([])
+            await gate(request)
+
+        world.memory.steps["begin"] = record
+        await world.start()
+        await gate.reached()
+        assert await world.ledger(sync) == [replace(intent, remote_id="row-1", confirmed=True)]
+
+    async def test_writes_are_told_with_their_age_unless_they_were_refused(
+        self, world: World
+    ) -> None:
+        sync = await world.add_sync()
+        told: list[dict[str, float]] = []
+
+        async def record(request: RunRequest) -> None:
+            told.append(dict(request.written_from))
+            await request.record_intent([], "1")
+            await request.record_intent([], refused="1")
+            await request.record_intent([], "2")
+
+        world.memory.steps["begin"] = record
+        await world.start()
+        await world.ended(await world.enqueue(sync))
+        world.clock.advance(7)
+        await world.ended(await world.enqueue(sync))
+        assert told == [{}, {"2": 7.0}]
 
     async def test_a_write_that_arrives_late_is_recognised(self, world: World) -> None:
         """A killed process has sent it; the next run finds the destination as it was before."""

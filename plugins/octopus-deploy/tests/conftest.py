@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from octopus_kit import SET_ID, Engine, config_of
 
+from secretsync_octopus_deploy import runs
 from secretsync_octopus_deploy.config import ApiKeyCredentials
 from secretsync_octopus_deploy.sandbox.process import Sandbox, start_sandbox
 
@@ -33,6 +34,12 @@ def sandbox(_sandbox_process: Sandbox) -> Sandbox:
     _sandbox_process.put_variables(SET_ID, [])
     _sandbox_process.clear_requests()
     return _sandbox_process
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(runs, "SETTLE", 0.02)
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ import pytest
 from octopus_kit import DEV, PROD, SET_ID, Engine, actions, row
 
 from secretsync.adapter import Conflict, RateLimited, Unavailable, Unsupported
-from secretsync_octopus_deploy import runs
 from secretsync_octopus_deploy.sandbox.process import Sandbox, SandboxError
 
 EngineFactory = Callable[..., Engine]
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "FIRST_PAUSE", 0.001)
 
 
 def methods(sandbox: Sandbox) -> list[str]:
@@ -197,7 +191,10 @@ async def test_a_write_that_did_not_happen_is_left_to_the_engine_to_repeat(
     with pytest.raises(Unavailable):
         await mine.sync({"A": "value-a"})
 
-    assert methods(sandbox) == ["GET", "PUT", "GET"]
+    first, *looks = methods(sandbox)[1:]
+    assert first == "PUT"
+    assert len(looks) > 1
+    assert set(looks) == {"GET"}
     assert [entry.confirmed for entry in mine.ledger] == [False]
     assert actions(await mine.sync({"A": "value-a"})) == {"A": "created"}
     assert stored(sandbox) == [("A", "value-a")]

@@ -278,7 +278,7 @@ def left_alone(plan: Plan) -> bool:
         told(plan) == [("KEY_A", "A", "skipped", CANNOT_TELL)]
         and not plan.is_changed
         and kept_entries(plan) == []
-        and plan.recovered == ()
+        and not any(entry.name == "A" for entry in plan.recovered)
     )
 
 
@@ -354,18 +354,32 @@ def test_intents_that_are_not_settled_are_kept_beside_those_of_the_next_write() 
 
     plan = merge.plan_sync(variable_set(found), request, Unconfirmed())
 
-    kept = [ledger[1], replace(under_way, digest=DOUBTED), ledger[3]]
+    unwritten = [replace(intent, digest=DOUBTED) for intent in (under_way, ledger[4])]
+    kept = [ledger[1], *unwritten, ledger[3]]
     assert list(plan.recovered) == kept
     assert list(plan.intents("3")) == [*kept, *plan.creations("3")]
     assert [one.name for one in plan.creations("3")] == ["New"]
 
 
-def test_an_intent_is_not_replaced_by_that_to_delete_what_it_found() -> None:
+def test_what_an_intent_led_to_is_an_entry_before_it_is_deleted() -> None:
     mine = row("A")
     intent = intent_for(mine, version="2")
+    entry = replace(intent, remote_id=mine["Id"], version=None, confirmed=True)
 
     for plan in plans([mine], [intent]):
-        assert plan.intents("3") == (intent,)
+        assert plan.recovered == (entry,)
+        assert plan.intents("3") == (entry, replace(entry, version="3", confirmed=False))
+
+
+def test_what_somebody_else_may_have_made_is_no_entry_before_it_is_written() -> None:
+    theirs = row("A")
+    intent = intent_for(theirs, version="1")
+
+    plan = merge.plan_sync(
+        variable_set(theirs), sync_request({"A": "value"}, ledger=[intent]), Unconfirmed()
+    )
+
+    assert plan.recovered == (intent,)
 
 
 def test_a_removal_says_what_it_could_not_see() -> None:

@@ -19,7 +19,6 @@ from secretsync.adapter import (
     Unavailable,
     Unsupported,
 )
-from secretsync_octopus_deploy import runs
 from secretsync_octopus_deploy.draft import CANNOT_TELL
 from secretsync_octopus_deploy.ownership import DOUBTED
 from secretsync_octopus_deploy.sandbox.process import Sandbox
@@ -27,11 +26,6 @@ from secretsync_octopus_deploy.sandbox.process import Sandbox
 EngineFactory = Callable[..., Engine]
 Json = dict[str, Any]
 HIDDEN_SAID = "cannot see the variables that it writes"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "FIRST_PAUSE", 0.001)
 
 
 def stored(sandbox: Sandbox) -> list[tuple[str, Any]]:
@@ -129,12 +123,13 @@ async def test_a_refused_write_does_not_forget_what_an_earlier_crash_created(
 
     with pytest.raises(KeyboardInterrupt):
         await mine.sync({"A": "value-a"}, report_progress=die)
-    intents = mine.ledger
     sandbox.fault("read_only", method="PUT")
     with pytest.raises(PermissionDenied):
         await mine.sync({"B": "value-b"})
 
-    assert mine.ledger == intents
+    [created] = sandbox.inspect(SET_ID)["Variables"]
+    entries = [(one.name, one.remote_id, one.confirmed) for one in mine.ledger]
+    assert entries == [("A", created["Id"], True)]
     assert actions(await mine.remove()) == {"A": "deleted"}
 
 

@@ -32,13 +32,23 @@ class DesiredSecret:
 class RecordIntent(Protocol):
     """Makes durable what a write is about to do; see `RunRequest.record_intent`."""
 
-    async def __call__(self, entries: Sequence[LedgerEntry], based_on: str | None = None) -> None:
+    async def __call__(
+        self,
+        entries: Sequence[LedgerEntry],
+        based_on: str | None = None,
+        *,
+        refused: str | None = None,
+    ) -> None:
         """Record the intents of a write.
 
         Args:
-            entries: the intents, in place of those that this attempt recorded before.
+            entries: the intents, in place of those that this attempt recorded before; and
+                confirmed entries of what earlier intents turned out to have led to, which go into
+                the ledger at once.
             based_on: the destination's version that the write is based on; None if it has no
                 versions, or if no write follows.
+            refused: the version that this attempt's last write was based on, if the destination
+                refused that write for certain; None otherwise.
         """
         ...
 
@@ -86,16 +96,18 @@ class RunRequest(AdapterRequest):
             change since was made by this service. At any other version, and of any other entry,
             the value may have been changed by somebody else.
         written_from: versions of the destination that writes of this service were based on, of
-            whatever sync, known to have taken place or not. A version that is not among them was
-            left behind by somebody else.
+            whatever sync, and were not refused, whether they are known to have taken place or not;
+            to the seconds that had passed since the last such write was about to be sent when this
+            attempt began. A version that is not among them was left behind by somebody else.
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.
         record_intent: to be awaited directly before a write, with an unconfirmed entry for each
-            thing that the write creates or deletes (possibly none), and for what earlier intents
-            led to. It makes them durable in place of those that this attempt recorded before, so
-            that nothing is forgotten if the process dies, and it raises if this run has lost its
-            lease: then the write must not happen. If the destination refuses the write for
-            certain, record what is left of them (possibly none): an intent that stays behind could
-            make somebody else's work look like this run's.
+            thing that the write creates or deletes (possibly none), and a confirmed one for
+            whatever earlier intents turned out to have led to. It makes them durable, the
+            unconfirmed ones in place of those that this attempt recorded before, so that nothing
+            is forgotten if the process dies, and it raises if this run has lost its lease: then
+            the write must not happen. If the destination refuses the write for certain, record
+            what is left of them (possibly none) and say so with `refused`: an intent that stays
+            behind could make somebody else's work look like this run's.
         report_progress: (step, done, total) for people who watch; done and total count keys.
     """
 
@@ -103,7 +115,7 @@ class RunRequest(AdapterRequest):
     ledger: tuple[LedgerEntry, ...]
     claimed_by_others: Mapping[str, str] = field(default_factory=dict)
     known_versions: frozenset[str] = frozenset()
-    written_from: frozenset[str] = frozenset()
+    written_from: Mapping[str, float] = field(default_factory=dict)
     digest: Callable[[str, SecretValue], str]
     record_intent: RecordIntent
     report_progress: Callable[[str, int, int], None]

@@ -198,14 +198,20 @@ class EmbeddedEngine:
         earlier: list[LedgerEntry] | None = None
 
         async def record_intent(
-            target_key: str, entries: Sequence[LedgerEntry], based_on: str | None = None
+            target_key: str,
+            entries: Sequence[LedgerEntry],
+            based_on: str | None = None,
+            *,
+            refused: str | None = None,
         ) -> None:
             nonlocal earlier
 
             def work(tx: Transaction) -> list[LedgerEntry]:
                 left = self._intend(tx, run, target_key, entries, earlier)
+                if refused is not None:
+                    tx.ledger.withdraw_attempt(target_key, refused)
                 if based_on is not None:
-                    tx.ledger.record_attempt(target_key, based_on)
+                    tx.ledger.record_attempt(target_key, based_on, self._clock())
                 return left
 
             earlier = await self._store.write(work)
@@ -232,12 +238,12 @@ class EmbeddedEngine:
             tx: the transaction.
             run: the run, as this attempt claimed it.
             target_key: the place that the attempt writes to.
-            entries: the intents.
+            entries: the intents, and confirmed entries of what earlier ones led to.
             earlier: what earlier attempts left; None if this attempt has not looked yet.
 
         Returns:
-            What earlier attempts left. It stays known until a run has come to a result, since it
-            may be there.
+            What earlier attempts left and `entries` does not confirm. It stays known until a run
+            has come to a result, since it may be there.
         """
         if not self._renew(run, tx):
             raise LeaseLostError
@@ -254,8 +260,11 @@ class EmbeddedEngine:
             earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
         renewed = {entry.identity for entry in entries}
         kept = [entry for entry in earlier if entry.identity not in renewed]
-        tx.ledger.put_intents(run.sync_uid, [*kept, *entries])
-        return earlier
+        tx.ledger.confirm(run.sync_uid, [entry for entry in entries if entry.confirmed])
+        intents = [entry for entry in entries if not entry.confirmed]
+        tx.ledger.put_intents(run.sync_uid, [*kept, *intents])
+        resolved = {entry.identity for entry in entries if entry.confirmed}
+        return [entry for entry in earlier if entry.identity not in resolved]
 
     def _renew(self, run: SyncRun, tx: Transaction) -> bool:
         until = self._clock() + timedelta(seconds=self._settings.lease)

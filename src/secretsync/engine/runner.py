@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 
 STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
 
-RecordIntent = Callable[[str, Sequence[LedgerEntry], str | None], Awaitable[None]]
+RecordIntent = Callable[..., Awaitable[None]]
+"""The adapter's `RecordIntent`, with the target key as a first argument."""
 """Makes intents durable: (target key of the document that is about to be written, intents)."""
 
 
@@ -94,7 +95,7 @@ class _Work:
     ledger: tuple[LedgerEntry, ...]
     claimed_by_others: dict[str, str]
     known_versions: frozenset[str]
-    written_from: frozenset[str]
+    written_from: dict[str, float]
     digest: Callable[[str, SecretValue], str]
 
 
@@ -174,7 +175,10 @@ class Runner:
             ledger=ledger,
             claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
             known_versions=known_versions(tx, run, sync, ledger),
-            written_from=tx.ledger.attempted_from(sync.target_key),
+            written_from={
+                version: (self._clock() - begun).total_seconds()
+                for version, begun in tx.ledger.attempted_from(sync.target_key).items()
+            },
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
         )
 

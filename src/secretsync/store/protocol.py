@@ -211,6 +211,10 @@ class LedgerTable(Protocol):
         """Replace the sync's intents by these (all with `confirmed` False)."""
         ...
 
+    def confirm(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
+        """Add entries (all with `confirmed` True), in place of those of the same identities."""
+        ...
+
     def has_entries(self, sync_uid: str) -> bool: ...
     def claimed_by_others(self, sync_uid: str, target_key: str) -> Mapping[str, str]:
         """Return identity -> sync name over the ledgers of other syncs with this target key."""
@@ -226,15 +230,22 @@ class LedgerTable(Protocol):
         """
         ...
 
-    def record_attempt(self, target_key: str, version: str) -> None:
+    def record_attempt(self, target_key: str, version: str, now: datetime) -> None:
         """Remember that this service was about to write, based on a version of the target.
 
         The newest 1000 of a target are kept.
         """
         ...
 
-    def attempted_from(self, target_key: str) -> frozenset[str]:
-        """Return the versions that writes of this service were based on."""
+    def withdraw_attempt(self, target_key: str, version: str) -> None:
+        """Forget the newest attempt based on that version, since it certainly did not happen."""
+        ...
+
+    def attempted_from(self, target_key: str) -> Mapping[str, datetime]:
+        """Return the versions that writes of this service were based on, and when the last began.
+
+        Those that are known to have been refused are not among them.
+        """
         ...
 
     def versions_after(self, target_key: str, version: str) -> frozenset[str]:

@@ -115,17 +115,44 @@ def test_the_newest_thousand_writes_of_a_target_are_kept(scratch: Scratch) -> No
         assert tx.ledger.versions_after("other", "0") == {"0", "1"}
 
 
-def test_versions_that_writes_were_based_on_are_kept_per_target(scratch: Scratch) -> None:
+def test_versions_that_writes_were_based_on_are_kept_per_target(
+    scratch: Scratch, make: "Make"
+) -> None:
     with scratch() as tx:
-        for target, version in (("a", "1"), ("a", "2"), ("a", "2"), ("b", "9")):
-            tx.ledger.record_attempt(target, version)
-        assert tx.ledger.attempted_from("a") == {"1", "2"}
-        assert tx.ledger.attempted_from("elsewhere") == frozenset()
+        for second, (target, version) in enumerate(
+            (("a", "1"), ("a", "2"), ("a", "2"), ("b", "9"))
+        ):
+            tx.ledger.record_attempt(target, version, make.at(second))
+        assert tx.ledger.attempted_from("a") == {"1": make.now, "2": make.at(2)}
+        assert tx.ledger.attempted_from("elsewhere") == {}
 
 
-def test_the_newest_thousand_attempts_of_a_target_are_kept(scratch: Scratch) -> None:
+def test_a_withdrawn_attempt_is_the_newest_of_its_version(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        for second, version in enumerate("121"):
+            tx.ledger.record_attempt("target", version, make.at(second))
+        tx.ledger.record_attempt("elsewhere", "1", make.now)
+        tx.ledger.withdraw_attempt("target", "1")
+        assert tx.ledger.attempted_from("target") == {"1": make.now, "2": make.at(1)}
+        tx.ledger.withdraw_attempt("target", "1")
+        tx.ledger.withdraw_attempt("target", "1")
+        assert tx.ledger.attempted_from("target") == {"2": make.at(1)}
+        assert tx.ledger.attempted_from("elsewhere") == {"1": make.now}
+
+
+def test_confirmed_entries_take_the_place_of_those_before(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.ledger.replace(SYNC, [make.entry("a"), make.entry("b")])
+        intents = [make.entry("a", confirmed=False), make.entry("c", confirmed=False)]
+        tx.ledger.put_intents(SYNC, intents)
+        new = [make.entry("b", remote_id="other"), make.entry("c")]
+        tx.ledger.confirm(SYNC, new)
+        assert tx.ledger.of_sync(SYNC) == [make.entry("a"), intents[0], *new, intents[1]]
+
+
+def test_the_newest_thousand_attempts_of_a_target_are_kept(scratch: Scratch, make: "Make") -> None:
     with scratch() as tx:
         for version in range(1003):
-            tx.ledger.record_attempt("target", str(version))
+            tx.ledger.record_attempt("target", str(version), make.now)
         kept = {int(version) for version in tx.ledger.attempted_from("target")}
         assert kept == set(range(3, 1003))

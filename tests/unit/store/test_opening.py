@@ -111,6 +111,7 @@ async def test_all_tables_are_strict_and_come_from_known_migrations(
         "m0001_resources",
         "m0002_syncs_and_runs",
         "m0003_requests_and_keys",
+        "m0004_when_writes_began",
     ]
 
 

@@ -87,6 +87,6 @@ class Draft:
             is_changed=bool(self.replaced or self.added),
             warnings=tuple(self.warnings),
             recovered=tuple(
-                intent for intent in self.owned.intents if intent.identity not in self.dropped
+                entry for entry in self.owned.recovered if entry.identity not in self.dropped
             ),
         )

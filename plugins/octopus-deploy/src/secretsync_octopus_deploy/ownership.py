@@ -1,6 +1,6 @@
 """Tells which rows of a variable set are this sync's, from its ledger and from what is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from secretsync.adapter import LedgerEntry
@@ -58,13 +58,14 @@ class Owned:
             intent have no version: it is not certain what value their rows hold.
         doubtful: identities of those that come from an intent, and whose rows somebody else may
             have made. They must not be deleted.
-        intents: the intents that must not be forgotten as long as the run has no result.
+        recovered: what must be made durable before the next write: confirmed entries of rows that
+            an intent certainly made ours, and the intents whose story is not at its end.
         hidden: intents whose rows were created, and cannot be seen.
     """
 
     entries: Mapping[str, LedgerEntry]
     doubtful: frozenset[str] = frozenset()
-    intents: tuple[LedgerEntry, ...] = ()
+    recovered: tuple[LedgerEntry, ...] = ()
     hidden: tuple[LedgerEntry, ...] = ()
 
 
@@ -72,7 +73,7 @@ def owned_entries(
     current: VariableSet,
     ledger: Sequence[LedgerEntry],
     claimed_by_others: Mapping[str, str],
-    written_from: frozenset[str],
+    written_from: Container[str],
 ) -> Owned:
     """Return what is ours, with the intents to create looked up in the set.
 
@@ -80,7 +81,8 @@ def owned_entries(
     version that the write was based on. At any other version, a sensitive row of that identity
     which the ledger does not know is taken for the one that was created; that it certainly is
     one of ours is said only if our writes account for all that happened since, see
-    `_accounted_versions`.
+    `_accounted_versions`. Then it becomes an entry like any other, before anything else is written:
+    later writes can only blur the traces of this one.
 
     Args:
         current: the variable set as it is now.
@@ -93,18 +95,19 @@ def owned_entries(
     present = current.rows_by_id()
     rows = current.rows_by_identity()
     found: dict[str, Row] = {}
-    intents: list[LedgerEntry] = []
+    made: dict[str, LedgerEntry] = {}
+    unsettled: list[LedgerEntry] = []
     hidden: list[LedgerEntry] = []
     for intent in ledger:
         if intent.confirmed:
             continue
         if intent.version == current.version_text:
             # Its write may still be under way, and has not taken place so far.
-            intents.append(replace(intent, digest=DOUBTED))
+            unsettled.append(replace(intent, digest=DOUBTED))
             continue
         if intent.remote_id:
             if intent.remote_id not in present and intent.remote_id in known_ids:
-                intents.append(intent)
+                unsettled.append(intent)
             continue
         if intent.identity in claimed_by_others:
             continue
@@ -113,22 +116,31 @@ def owned_entries(
             continue
         row = _first_unknown(rows.get(intent.identity, []), known_ids)
         if row is not None:
-            owned[intent.identity] = replace(intent, remote_id=row.id, version=None, confirmed=True)
             found[intent.identity] = row
-            intents.append(intent)
+            made[intent.identity] = intent
         elif intent.digest == HIDDEN:
             hidden.append(intent)
-            intents.append(intent)
+            unsettled.append(intent)
+        else:
+            # Should such a row turn up later, it is not the one that was to be created.
+            unsettled.append(replace(intent, digest=DOUBTED))
     accounted = _accounted_versions(current, ledger, found, written_from)
     certain = {
-        intent.identity
-        for intent in intents
-        if intent.remote_id is None and intent.version in accounted
+        identity
+        for identity, intent in made.items()
+        if intent.digest != DOUBTED and intent.version in accounted
     }
+    entries = {
+        identity: replace(intent, remote_id=found[identity].id, version=None, confirmed=True)
+        for identity, intent in made.items()
+    }
+    settled = [
+        entries[identity] if identity in certain else intent for identity, intent in made.items()
+    ]
     return Owned(
-        entries=owned,
-        doubtful=frozenset(found.keys() - certain),
-        intents=tuple(intents),
+        entries=owned | entries,
+        doubtful=frozenset(made.keys() - certain),
+        recovered=(*unsettled, *settled),
         hidden=tuple(hidden),
     )
 
@@ -137,31 +149,39 @@ def _accounted_versions(
     current: VariableSet,
     ledger: Sequence[LedgerEntry],
     found: Mapping[str, Row],
-    written_from: frozenset[str],
+    written_from: Container[str],
 ) -> frozenset[str]:
     """Return the versions since which every change of the set is one of our writes.
 
     A step from one version to the next counts as ours if a write of ours was based on the former,
-    this sync's or another's. If the ledger has intents of that write, nobody must have seen that it
-    had not taken place, and all that it was to do must be done: each row that it was to create is
-    there, in the letter case that we write, and each that it was to delete is gone.
+    this sync's or another's. If the ledger has intents of that write, all that it was to do must be
+    done: each row that it was to create is there, in the letter case that we write, and each that
+    it was to delete is gone. Intents whose write had not taken place when somebody looked are not
+    counted; if there are no others, the step is not ours.
     So a row that somebody makes by hand while a write of ours is unresolved is not taken for ours,
     unless it is the very next change of the set, and all that our write was to create.
     """
     present = current.rows_by_id()
     done: dict[str, bool] = {}
+    doubted: set[str] = set()
     for intent in ledger:
         if intent.confirmed or intent.version is None:
             continue
+        if intent.digest == DOUBTED:
+            doubted.add(intent.version)
+            continue
         row = found.get(intent.identity)
-        is_done = intent.digest != DOUBTED and (
+        is_done = (
             intent.remote_id not in present
             if intent.remote_id
             else row is not None and row.name == intent.name
         )
         done[intent.version] = done.get(intent.version, True) and is_done
     version = current.version
-    while done.get(str(version - 1), str(version - 1) in written_from):
+    while True:
+        before = str(version - 1)
+        if not done.get(before, before in written_from and before not in doubted):
+            break
         version -= 1
     return frozenset(str(number) for number in range(version, current.version))
 

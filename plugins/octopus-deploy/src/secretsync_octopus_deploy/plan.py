@@ -41,8 +41,8 @@ class Plan:
         outcomes: one for each key that is desired, deleted or skipped.
         is_changed: whether there is anything to send.
         warnings: for people; never a value.
-        recovered: intents of earlier writes that must not be forgotten until this write is
-            confirmed, whatever becomes of it: see `Owned.intents`.
+        recovered: what must be made durable of earlier writes, whatever becomes of this one: see
+            `Owned.recovered`.
     """
 
     rows: tuple[Row | WrittenRow, ...] = field(repr=False)
@@ -54,20 +54,21 @@ class Plan:
     def intents(self, version: str) -> tuple[LedgerEntry, ...]:
         """Return an unconfirmed entry for whatever must not be forgotten if the process dies.
 
-        Those are the rows that the write creates (without id), the rows of ours that it deletes
-        (with their ids), and those that an earlier write created, as its own intent had them.
+        Those are the rows that the write creates (without id) and the rows of ours that it deletes
+        (with their ids). What is recovered of earlier writes comes with them.
 
         Args:
             version: the version of the set that the write is based on.
         """
-        by_identity = {entry.identity: entry for entry in self.recovered}
+        intents = {entry.identity: entry for entry in self.recovered if not entry.confirmed}
         for outcome in self.outcomes:
             entry = outcome.deleted_entry
             # What only an intent knows would be forgotten if that gave way to one to delete it.
-            if entry is not None and entry.identity not in by_identity:
-                by_identity[entry.identity] = replace(entry, version=version, confirmed=False)
-        by_identity |= {entry.identity: entry for entry in self.creations(version)}
-        return tuple(by_identity.values())
+            if entry is not None and entry.identity not in intents:
+                intents[entry.identity] = replace(entry, version=version, confirmed=False)
+        intents |= {entry.identity: entry for entry in self.creations(version)}
+        confirmed = (entry for entry in self.recovered if entry.confirmed)
+        return (*confirmed, *intents.values())
 
     def marked_intents(
         self, version: str, mark: str, identities: Collection[str] | None = None

@@ -1,9 +1,12 @@
 """Runs a sync or a removal: read, merge, write, read again and compare, as often as it takes."""
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from secretsync.adapter import (
     Action,
@@ -33,34 +36,30 @@ and again, because each time would leave variables behind that are not recognise
 MAX_REPETITIONS = 1
 """How often values are written again because rows of others came back different from what was sent:
 either the one change of the set was somebody else's, or the server alters what it is sent."""
+SETTLE = 5.0
+"""Seconds within which a write that was sent takes place, if it ever does. A change of the set that
+is just what such a write was to do is taken for it if it is seen within that time."""
 FIRST_PAUSE = 0.1
 """Seconds to wait at most before the first retry; twice as many before each further one."""
 
 _MAX_PROBLEMS_NAMED = 10
 _WRITES = (Action.CREATED, Action.UPDATED, Action.DELETED)
 
-Planner = Callable[[VariableSet, Unconfirmed], Plan]
+Request = TypeVar("Request", bound=RunRequest)
+Planner = Callable[[VariableSet, Request, Unconfirmed], Plan]
 
 
 async def run_sync(request: SyncRequest) -> RunResult:
     """Make the variable set hold the desired secrets; see the hook `sync`."""
-
-    def planner(current: VariableSet, unconfirmed: Unconfirmed) -> Plan:
-        return plan_sync(current, request, unconfirmed)
-
-    return await _Run(request, planner, len(request.desired)).run()
+    return await _Run(request, plan_sync, len(request.desired)).run()
 
 
 async def run_removal(request: RemoveRequest) -> RunResult:
     """Take away what the ledger lists; see the hook `remove`."""
-
-    def planner(current: VariableSet, unconfirmed: Unconfirmed) -> Plan:
-        return plan_removal(current, request, unconfirmed)
-
-    return await _Run(request, planner, len(request.ledger)).run()
+    return await _Run(request, plan_removal, len(request.ledger)).run()
 
 
-class _Run:
+class _Run(Generic[Request]):
     """One run against one variable set.
 
     Args:
@@ -69,7 +68,7 @@ class _Run:
         key_count: how many keys the run is about.
     """
 
-    def __init__(self, request: RunRequest, planner: Planner, key_count: int) -> None:
+    def __init__(self, request: Request, planner: Planner[Request], key_count: int) -> None:
         self._request = request
         self._planner = planner
         self._key_count = key_count
@@ -85,10 +84,10 @@ class _Run:
             Conflict: others changed the set each time before the write came through.
         """
         self._request.report_progress("reading", 0, self._key_count)
-        before = await self._read()
+        before = await self._settled(await self._read())
         retries = 0
         while True:
-            plan = self._planner(before, self._unconfirmed)
+            plan = self._planner(before, self._request, self._unconfirmed)
             if not plan.is_changed:
                 await self._keep_doubts(plan)
                 return self._unwritten(plan, before)
@@ -113,17 +112,17 @@ class _Run:
         count = plan.count(_WRITES)
         self._request.report_progress("writing", 0, count)
         body = before.render(plan.rows)
-        intents = plan.intents(before.version_text)
-        await self._request.record_intent(intents, before.version_text)
+        await self._request.record_intent(plan.intents(before.version_text), before.version_text)
+        self._note(plan)
         failure = await self._send(body, plan)
         if failure is None:
             self._request.report_progress("verifying", 0, count)
             return await self._verified(plan, before)
         if isinstance(failure, Unavailable):
             await self._look_after(failure, plan, before)
-        elif intents != plan.recovered:
+        else:
             # A write that certainly did not happen must not make anything ours later on.
-            await self._request.record_intent(plan.recovered)
+            await self._request.record_intent(plan.recovered, refused=before.version_text)
         raise failure
 
     async def _send(self, body: str, plan: Plan) -> AdapterError | None:
@@ -138,6 +137,43 @@ class _Run:
             return error
         return None
 
+    def _note(self, plan: Plan) -> None:
+        """Go on from what became of earlier writes, now that it is durable."""
+        ledger = {(entry.identity, entry.confirmed): entry for entry in self._request.ledger}
+        for entry in plan.recovered:
+            ledger.pop((entry.identity, False), None)
+            ledger[entry.identity, entry.confirmed] = entry
+        self._request = replace(self._request, ledger=tuple(ledger.values()))
+
+    async def _settled(self, current: VariableSet) -> VariableSet:
+        """Wait for a write that a process sent a moment before it died, and return the set then.
+
+        A write that has not arrived after `SETTLE` seconds is taken for lost.
+        """
+        unsettled = any(
+            not entry.confirmed
+            and entry.version == current.version_text
+            and entry.digest != DOUBTED
+            for entry in self._request.ledger
+        )
+        age = max(self._request.written_from.get(current.version_text, math.inf), 0)
+        if not unsettled or age >= SETTLE:
+            return current
+        self._request.report_progress("waiting for an earlier write", 0, self._key_count)
+        return await self._changed(current, SETTLE - age) or current
+
+    async def _changed(self, current: VariableSet, patience: float) -> VariableSet | None:
+        """Return the set as soon as it has changed, or None if it does not for some seconds."""
+        end = time.monotonic() + patience
+        pause = SETTLE / 20
+        while time.monotonic() < end:
+            await asyncio.sleep(min(pause, max(end - time.monotonic(), 0)))
+            pause *= 2
+            after = await self._read()
+            if after.version != current.version:
+                return after
+        return None
+
     async def _look_after(self, lost: Unavailable, plan: Plan, before: VariableSet) -> None:
         """Find out what became of a write whose answer was lost.
 
@@ -147,7 +183,12 @@ class _Run:
         Raises:
             Conflict: the set has changed.
         """
-        if await self._has_version(before.version, lost):
+        try:
+            after = await self._read()
+            is_lost = after.version == before.version and not await self._changed(before, SETTLE)
+        except AdapterError:
+            raise lost from None
+        if is_lost:
             await self._doubt(plan, before)
             return
         self._remember(plan, before)
@@ -206,17 +247,11 @@ class _Run:
     async def _keep_doubts(self, plan: Plan) -> None:
         """Note of earlier writes that they have not taken place, if that was not noted yet."""
         noted = {intent for intent in self._request.ledger if not intent.confirmed}
-        if not noted.issuperset(plan.recovered):
+        if not noted.issuperset(intent for intent in plan.recovered if not intent.confirmed):
             await self._request.record_intent(plan.recovered)
 
     async def _read(self) -> VariableSet:
         return await self._client.read_set(self._request.config)
-
-    async def _has_version(self, version: int, lost: Unavailable) -> bool:
-        try:
-            return (await self._read()).version == version
-        except AdapterError:
-            raise lost from None
 
     def _remember(self, plan: Plan, before: VariableSet) -> None:
         """Keep in mind what a write may have done that did not come to a result."""

@@ -119,7 +119,9 @@ def desired_of(
     )
 
 
-async def no_intents(_entries: Sequence[LedgerEntry], _based_on: str | None = None) -> None:
+async def no_intents(
+    _entries: Sequence[LedgerEntry], _based_on: str | None = None, *, refused: str | None = None
+) -> None:
     """Record nothing."""
 
 
@@ -196,8 +198,8 @@ class Engine:
         config: the sync's.
         ledger: as it would be stored.
         known: versions at which the ledger is known to be true.
-        written_from: versions that writes to the set were based on, of other engines too if the
-            same object is given to them.
+        written_from: versions that writes to the set were based on and which were not refused, to
+            how many seconds ago; of other engines too if the same object is given to them.
         steps: what was reported of progress.
         before_write: called when intents are recorded.
     """
@@ -207,7 +209,7 @@ class Engine:
     config: OctopusConfig
     ledger: tuple[LedgerEntry, ...] = ()
     known: set[str] = field(default_factory=set)
-    written_from: set[str] = field(default_factory=set)
+    written_from: dict[str, float] = field(default_factory=dict)
     steps: list[tuple[str, int, int]] = field(default_factory=list)
     before_write: Callable[[], None] = lambda: None
 
@@ -221,17 +223,27 @@ class Engine:
             "config": self.config,
             "ledger": self.ledger,
             "known_versions": frozenset(self.known),
-            "written_from": frozenset(self.written_from),
+            "written_from": dict(self.written_from),
             "digest": digest,
             "record_intent": self._record,
             "report_progress": lambda *step: self.steps.append(step),
         }
 
-    async def _record(self, entries: Sequence[LedgerEntry], based_on: str | None = None) -> None:
+    async def _record(
+        self,
+        entries: Sequence[LedgerEntry],
+        based_on: str | None = None,
+        *,
+        refused: str | None = None,
+    ) -> None:
+        if refused is not None:
+            self.written_from.pop(refused, None)
         if based_on is not None:
-            self.written_from.add(based_on)
-        # As the store does: these take the place of all earlier intents.
-        self.ledger = (*(one for one in self.ledger if one.confirmed), *entries)
+            self.written_from[based_on] = 0.0
+        # As the store does: the intents take the place of all earlier ones.
+        new = {one.identity for one in entries if one.confirmed}
+        kept = (one for one in self.ledger if one.confirmed and one.identity not in new)
+        self.ledger = (*kept, *entries)
         self.before_write()
 
     async def sync(

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
 from sqlite_utils import Database
 
 from secretsync.adapter import LedgerEntry
+from secretsync.store.sqlite.rows import time_from_text, time_to_text
 
 KEPT_WRITES: Final = 1000
 """How many writes of a target are remembered."""
@@ -49,6 +51,14 @@ class Ledger:
         )
         self._insert(sync_uid, entries)
 
+    def confirm(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
+        found = list(entries)
+        self._database.conn.executemany(
+            "DELETE FROM ledger WHERE sync_uid = ? AND identity = ? AND confirmed",
+            [(sync_uid, entry.identity) for entry in found],
+        )
+        self._insert(sync_uid, found)
+
     def has_entries(self, sync_uid: str) -> bool:
         [[found]] = self._database.execute(
             "SELECT EXISTS (SELECT 1 FROM ledger WHERE sync_uid = ?)", [sync_uid]
@@ -83,17 +93,29 @@ class Ledger:
         )
         self._forget("target_writes", target_key)
 
-    def record_attempt(self, target_key: str, version: str) -> None:
+    def record_attempt(self, target_key: str, version: str, now: datetime) -> None:
         self._database.execute(
-            "INSERT INTO target_attempts (target_key, version) VALUES (?, ?)", [target_key, version]
+            "INSERT INTO target_attempts (target_key, version, begin_time) VALUES (?, ?, ?)",
+            [target_key, version, time_to_text(now)],
         )
         self._forget("target_attempts", target_key)
 
-    def attempted_from(self, target_key: str) -> frozenset[str]:
-        rows = self._database.execute(
-            "SELECT version FROM target_attempts WHERE target_key = ?", [target_key]
+    def withdraw_attempt(self, target_key: str, version: str) -> None:
+        self._database.execute(
+            """
+            DELETE FROM target_attempts WHERE seq = (
+                SELECT max(seq) FROM target_attempts WHERE target_key = ? AND version = ?
+            )
+            """,
+            [target_key, version],
         )
-        return frozenset(version for (version,) in rows)
+
+    def attempted_from(self, target_key: str) -> Mapping[str, datetime]:
+        rows = self._database.execute(
+            "SELECT version, begin_time FROM target_attempts WHERE target_key = ? ORDER BY seq",
+            [target_key],
+        )
+        return {version: time_from_text(begun) for version, begun in rows}
 
     def _forget(self, table: str, target_key: str) -> None:
         """Delete all but the newest rows of a target; `table` is one of this module's own names."""

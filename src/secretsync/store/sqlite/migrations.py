@@ -259,3 +259,12 @@ def m0003_requests_and_keys(database: Database) -> None:
         """,
     ):
         database.execute(statement)
+
+
+@migrations()
+def m0004_when_writes_began(database: Database) -> None:
+    """When each write to a target was about to be sent; long ago, for those from before this."""
+    database.execute(
+        "ALTER TABLE target_attempts "
+        "ADD COLUMN begin_time TEXT NOT NULL DEFAULT '1970-01-01T00:00:00.000000Z'"
+    )
