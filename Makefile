@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 PYTHON_FILES := src plugins tests .ci
+# Side by side: most of their time, tests wait for servers.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format lint types layers protos protos-check wheels clean
@@ -39,10 +41,10 @@ demo: $(VENV)/.installed ## Show the main job end to end; ENV_FILE=path takes yo
 	@$(BIN)/python tests/acceptance/demo $(if $(ENV_FILE),"$(ENV_FILE)")
 
 test: $(VENV)/.test ## Run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(VENV)/.check lint types layers protos-check ## Run everything that CI runs
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 	$(MAKE) wheels
 
 format: $(VENV)/.check ## Format Python and protos

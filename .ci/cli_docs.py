@@ -54,7 +54,8 @@ def table(params: list[tuple[str, str]]) -> Iterator[str]:
 
 def command_section(path: str, command: click.Command) -> Iterator[str]:
     """Yield the lines about one command."""
-    context = click.Context(command, info_name=path, max_content_width=100)
+    # As the commands are called: click keeps the help option that it made first.
+    context = click.Context(command, info_name=path, **command.context_settings)
     usage = " ".join(command.collect_usage_pieces(context))
     yield from (f"### {path}", "", f"`{path} {usage}`", "")
     for paragraph in (command.help or "").replace("\b", "").strip().split("\n\n"):
@@ -78,7 +79,7 @@ def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command
     """Yield a command and those below it, with what is typed to call each."""
     yield path, command
     if isinstance(command, click.Group):
-        context = click.Context(command)
+        context = click.Context(command, **command.context_settings)
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             if below is not None:
@@ -89,7 +90,7 @@ def page() -> str:
     """Return the page as the commands have it."""
     lines = [INTRODUCTION, "## Global options", ""]
     lines += ["They stand before or after a command's name.", ""]
-    root = click.Context(cli, info_name=PROGRAM)
+    root = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
     lines += table([r for param in cli.get_params(root) if (r := _record(param, root))])
     lines += ["`-h` and `--help` work with every command.", ""]
     lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]

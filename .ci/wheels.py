@@ -43,7 +43,8 @@ def main() -> None:
         # From the wheels and not from src/: an installed package lies in the environment.
         where = "import secretsync, sys; sys.exit(sys.prefix not in secretsync.__file__)"
         run(python, "-I", "-c", where)
-        run(python, "-m", "pytest", "tests/acceptance")
+        side_by_side = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "worksteal")
+        run(python, "-m", "pytest", *side_by_side, "tests/acceptance")
 
 
 if __name__ == "__main__":

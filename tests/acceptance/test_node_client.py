@@ -135,7 +135,7 @@ def test_calls_end_when_node_does_not_wait(
     (tmp_path / "node").mkdir()
     # The first requests of two proofs of credentials; then the PUT of the removal.
     octopus.sandbox.fault("delay", method="GET", times=2, seconds=60)
-    octopus.sandbox.fault("delay", method="PUT", skip=1, seconds=3)
+    octopus.sandbox.fault("delay", method="PUT", skip=1, seconds=6)
 
     summary = run_script("patience.mjs", node_modules, tmp_path / "node", service, octopus)
 

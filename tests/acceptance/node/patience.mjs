@@ -25,9 +25,9 @@ await secretsync.secrets.setSecrets({
   secrets: [{ key: "GREETING", value: "Servus" }],
 });
 
-const outOfTime = await timed(secretsync.connections.createConnection(connection, { seconds: 0.5 }));
+const outOfTime = await timed(secretsync.connections.createConnection(connection, { seconds: 3 }));
 const canceller = new AbortController();
-setTimeout(() => canceller.abort(), 500);
+setTimeout(() => canceller.abort(), 3000);
 const { signal } = canceller;
 const cancelled = await timed(secretsync.connections.createConnection(connection, { signal }));
 const left = await secretsync.connections.listConnections({ parent });
@@ -52,7 +52,7 @@ await until(async () => {
   return run.state === "RUN_STATE_SUCCEEDED";
 });
 const removal = await timed(
-  secretsync.syncs.deleteSecretSync({ name, removeSecrets: true }, { seconds: 0.5 }),
+  secretsync.syncs.deleteSecretSync({ name, removeSecrets: true }, { seconds: 3 }),
 );
 // The removal goes on without the caller, and then the sync is gone.
 await until(async () => {

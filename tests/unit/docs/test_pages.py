@@ -79,7 +79,8 @@ def command_named(*names: str) -> click.Command:
     command: click.Command = cli
     for name in names:
         assert isinstance(command, click.Group), names
-        found = command.get_command(click.Context(command), name)
+        context = click.Context(command, **command.context_settings)
+        found = command.get_command(context, name)
         assert found is not None, f"there is no command {' '.join(names)}"
         command = found
     return command
@@ -115,7 +116,7 @@ def test_commands_in_code_blocks_exist(page: Path) -> None:
             elif not word.startswith("-"):
                 path.append(word)
                 command = command_named(*path)
-        context = click.Context(command)
+        context = click.Context(command, **command.context_settings)
         for param in command.get_params(context):
             known |= {*param.opts, *param.secondary_opts}
         used = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
