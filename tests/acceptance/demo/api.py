@@ -112,7 +112,9 @@ class Api:
             if not token:
                 return found
 
-    def create_sync(self, sync: str, environment: str, scope: str) -> None:
+    def create_sync(
+        self, sync: str, environment: str, scope: str, *, auto_sync: bool = True
+    ) -> None:
         """Create a sync of an environment into Projects-1, scoped to an Octopus environment."""
         self._syncs.CreateSecretSync(
             syncs.CreateSecretSyncRequest(
@@ -129,6 +131,7 @@ class Api:
                             "scopeValues": {"environments": [scope]},
                         }
                     ),
+                    is_auto_sync_enabled=auto_sync,
                 ),
             )
         )

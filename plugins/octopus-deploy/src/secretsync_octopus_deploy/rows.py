@@ -34,6 +34,8 @@ def fold(name: str) -> str:
     FI), and without taking anything else for an ASCII letter (neither the Turkish dotless i nor the
     long s nor the Kelvin sign is). In doubt two names are two: then nothing of others is touched.
     """
+    if name.isascii():
+        return name.upper()
     return "".join(map(_capital, name))
 
 
