@@ -9,7 +9,7 @@ PYTHON_FILES := src plugins tests .ci
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench format lint types layers protos protos-check wheels clean
+.PHONY: help install demo test check nightly bench format lint types layers protos protos-check wheels clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -45,7 +45,11 @@ test: $(VENV)/.test ## Run all tests
 
 check: $(VENV)/.check lint types layers protos-check ## Run everything that CI runs
 	$(PYTEST) --cov --cov-report=term
+	$(BIN)/python -m pytest plugins/octopus-deploy/tests/clients/go_client.py
 	$(MAKE) wheels
+
+nightly: $(VENV)/.test ## Run the random histories of the Octopus sync 2,500 times, from a new seed
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/engine/test_octopus_histories.py -s
 
 bench: $(VENV)/.test ## Measure what runs cost, beside what they cannot do without
 	$(BIN)/python tests/bench

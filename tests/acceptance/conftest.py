@@ -7,7 +7,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-# Test folders are no packages: this lets all modules here import what they share.
+# Test folders are no packages: this lets all modules here import what they share, and what they
+# share with other folders.
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from acceptance_kit import Api, OctopusProject, Service, running_service

@@ -11,10 +11,15 @@ PATH = "/api/Spaces-1/projects/Projects-2/variables"
 
 
 async def test_inspection_shows_what_is_stored(client: httpx.AsyncClient) -> None:
-    found = (await client.get("/sandbox/variablesets/variableset-LibraryVariableSets-1")).json()
+    rows = [
+        {"Name": "Smtp.Host", "Value": "mail.example.com", "Type": "String"},
+        {"Name": "Smtp.Password", "Value": "smtp-password", "Type": "Sensitive"},
+    ]
+    await client.put(PATH, json={"Version": 0, "Variables": rows})
+    found = (await client.get("/sandbox/variablesets/variableset-Projects-2")).json()
     assert {key: value for key, value in found.items() if key != "Variables"} == {
-        "Id": "variableset-LibraryVariableSets-1",
-        "OwnerId": "LibraryVariableSets-1",
+        "Id": "variableset-Projects-2",
+        "OwnerId": "Projects-2",
         "SpaceId": "Spaces-1",
         "Version": 1,
         "IsFrozen": False,
@@ -92,6 +97,16 @@ async def test_projects_for_load(client: httpx.AsyncClient) -> None:
         ("POST", "projects", {"count": 1, "prefix": ""}, "prefix: String should have"),
         ("PUT", "settings", {}, "refuse_unknown_scope_ids: Field required"),
         ("PUT", "settings", {"refuse_unknown_scope_ids": 1}, "refuse_unknown_scope_ids: Input"),
+        ("PUT", "rate-limit", {"limit": 0, "per": 1.0}, "limit: Input should be greater"),
+        ("PUT", "rate-limit", {"limit": 1, "per": 0.0}, "per: Input should be greater"),
+        ("PUT", "rate-limit", {"limit": 1}, "per: Field required"),
+        ("PUT", "rate-limit", {"limit": 1, "per": 1.0, "x": 1}, "x: Extra inputs"),
+        ("PUT", "oidc", {"enabled": 1}, "enabled: Input should be a valid boolean"),
+        ("PUT", "oidc", {"endpoint_path": "/api"}, "endpoint_path: String should match"),
+        ("PUT", "oidc", {"x": 1}, "x: Extra inputs"),
+        ("POST", "oidc/subject-tokens", {"token": ""}, "token: String should have"),
+        ("POST", "oidc/subject-tokens", {"token": "a", "expires_in": 0}, "expires_in: Input"),
+        ("POST", "oidc/subject-tokens", {"token": "a", "expires_in": 86_401}, "expires_in: Input"),
     ],
 )
 async def test_wrong_orders_are_refused(

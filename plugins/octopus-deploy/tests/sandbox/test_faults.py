@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from secretsync_octopus_deploy.sandbox import errors
 from secretsync_octopus_deploy.sandbox.app import create_app
+from secretsync_octopus_deploy.sandbox.faults import Fault
 from secretsync_octopus_deploy.sandbox.keys import ApiKeys
 
 PATH = "/api/Spaces-1/projects/Projects-2/variables"
@@ -354,3 +356,17 @@ async def test_a_failure_of_the_sandbox_is_reported_without_its_text(
     assert told.startswith("AttributeError\n")
     assert "routes.py" in told
     assert "hunter2" not in told + answer.text
+
+
+def test_every_kind_of_fault_is_documented_with_its_fields() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    table = readme.split("| `kind` |")[1].split("\n\n")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    documented = {row[0].strip("| `"): row[2] for row in rows}
+    fields = {
+        get_args(kind.model_fields["kind"].annotation)[0]: kind.model_fields.keys() - {"kind"}
+        for kind in get_args(Fault)
+    }
+    assert documented.keys() == fields.keys()
+    for kind, names in fields.items():
+        assert {name for name in names if f"`{name}`" not in documented[kind]} == set(), kind

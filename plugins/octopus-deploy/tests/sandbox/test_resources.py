@@ -295,7 +295,7 @@ async def test_what_does_not_exist_is_named(
 
 
 async def test_a_method_without_a_route_is_refused(client: httpx.AsyncClient) -> None:
-    answer = await client.delete("/api/Spaces-1/projects/Projects-1")
+    answer = await client.delete("/api/Spaces-1/projects/Projects-1/channels")
     assert answer.status_code == 405
     assert answer.json()["ErrorMessage"] == "DELETE is not supported here."
     assert "GET" in answer.headers["allow"]

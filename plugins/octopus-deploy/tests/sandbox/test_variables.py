@@ -497,3 +497,69 @@ async def test_twenty_thousand_rows(client: httpx.AsyncClient) -> None:
     assert [row["Name"] for row in found] == [row["Name"] for row in rows]
     assert (await put(client, *found)).status_code == 200
     assert [row["Value"] for row in await stored(client)] == [row["Value"] for row in rows]
+
+
+GIT = "/api/Spaces-1/projects/Projects-3/{}/variables"
+
+
+@pytest.mark.parametrize("git_ref", ["main", "refs%2Fheads%2Fmain"])
+async def test_text_variables_in_git_have_a_path_of_their_own(
+    client: httpx.AsyncClient, git_ref: str
+) -> None:
+    in_git = await read(client, GIT.format(git_ref))
+    assert [(row["Name"], row["Value"], row["Type"]) for row in in_git["Variables"]] == [
+        ("Inventory.BaseUrl", "https://inventory.example.com", "String"),
+        ("Inventory.PageSize", "50", "String"),
+    ]
+    assert (in_git["Id"], in_git["OwnerId"]) == ("variableset-Projects-3", "Projects-3")
+    assert in_git["Links"] == {"Self": GIT.format("refs%2Fheads%2Fmain")}
+    assert len(in_git["ScopeValues"]["Environments"]) == 3
+    in_database = await read(client, "/api/Spaces-1/projects/Projects-3/variables")
+    assert [row["Name"] for row in in_database["Variables"]] == ["Inventory.ApiToken"]
+
+
+async def test_a_commit_changes_the_branch_and_not_the_database(
+    client: httpx.AsyncClient,
+) -> None:
+    path = GIT.format("main")
+    before = await read(client, "/api/Spaces-1/projects/Projects-3/variables")
+    answer = await put(client, text("Inventory.ApiToken", "plain"), path=path)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert [row["Value"] for row in (await read(client, path))["Variables"]] == ["plain"]
+    assert await read(client, "/api/Spaces-1/projects/Projects-3/variables") == before
+    stale = await client.put(path, json={"Version": 1, "Variables": []})
+    assert (stale.status_code, stale.json()["ErrorMessage"]) == (400, CHANGED)
+
+
+async def test_git_takes_no_sensitive_variables(client: httpx.AsyncClient) -> None:
+    path = GIT.format("main")
+    body = await refused(client, text("A"), secret("hunter2"), path=path)
+    assert body["ErrorMessage"] == "Sensitive variables cannot be stored in a Git repository."
+    answer = await client.put(path, json={"Version": 1, "Variables": ["x"]})
+    assert answer.status_code == 400
+    assert answer.json()["ErrorMessage"] == "Variables must be a list of variables."
+
+
+@pytest.mark.parametrize(("project", "git_ref"), [("Projects-3", "absent"), ("Projects-1", "main")])
+async def test_a_branch_that_does_not_exist_is_not_found(
+    client: httpx.AsyncClient, project: str, git_ref: str
+) -> None:
+    answer = await client.get(f"/api/Spaces-1/projects/{project}/{git_ref}/variables")
+    assert answer.status_code == 404
+    assert answer.json()["ErrorMessage"] == f"The resource '{git_ref}' was not found."
+
+
+async def test_library_rows_can_be_scoped_to_tenant_tags(client: httpx.AsyncClient) -> None:
+    path = "/api/Spaces-1/variables/variableset-LibraryVariableSets-1"
+    found = await read(client, path)
+    assert [(row["Name"], row["Scope"], row["IsSensitive"]) for row in found["Variables"]] == [
+        ("Smtp.Host", {}, False),
+        ("Smtp.Password", {}, True),
+        ("Smtp.Host", {"TenantTag": ["Region/EU"]}, False),
+        (
+            "Smtp.Password",
+            {"Environment": ["Environments-2"], "TenantTag": ["Region/EU"]},
+            True,
+        ),
+    ]
+    assert {"Id": "Region/EU", "Name": "EU"} in found["ScopeValues"]["TenantTags"]

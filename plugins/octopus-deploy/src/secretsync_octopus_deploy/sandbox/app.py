@@ -11,6 +11,7 @@ from secretsync_octopus_deploy.sandbox.errors import OctopusError, not_found
 from secretsync_octopus_deploy.sandbox.faults import FaultQueue
 from secretsync_octopus_deploy.sandbox.gate import Gate
 from secretsync_octopus_deploy.sandbox.keys import ApiKeys
+from secretsync_octopus_deploy.sandbox.oidc import oidc_routes
 from secretsync_octopus_deploy.sandbox.request_log import RequestLog
 from secretsync_octopus_deploy.sandbox.routes import octopus_routes
 from secretsync_octopus_deploy.sandbox.seed import build_world
@@ -25,7 +26,7 @@ def create_app(keys: ApiKeys, *, seed: str = "default") -> Starlette:
     """
     faults, log = FaultQueue(), RequestLog()
     app = Starlette(
-        routes=[*octopus_routes(), *control_routes()],
+        routes=[*octopus_routes(), *oidc_routes(), *control_routes()],
         middleware=[Middleware(Gate, keys=keys, faults=faults, log=log)],
         exception_handlers={404: _no_route, 405: _no_method},
     )

@@ -1,6 +1,6 @@
-"""The sandbox's own routes below `/sandbox/`, which no Octopus server has."""
+"""The sandbox's own routes below `/sandbox/`, which no Octopus server has, and those of OIDC."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -10,10 +10,18 @@ from starlette.routing import Route
 from secretsync_octopus_deploy.sandbox.errors import OctopusError, not_found
 from secretsync_octopus_deploy.sandbox.faults import FaultRule
 from secretsync_octopus_deploy.sandbox.jsonio import JsonObject, JsonResponse, read_object
+from secretsync_octopus_deploy.sandbox.oidc import (
+    OidcSettings,
+    SubjectToken,
+    oidc_of,
+)
+from secretsync_octopus_deploy.sandbox.rate_limit import RateLimit, limiter_of
 from secretsync_octopus_deploy.sandbox.state import faults_of, log_of, world_of
 from secretsync_octopus_deploy.sandbox.variable_set import VariableSet
 
 MAX_PROJECTS = 10_000
+
+Order = TypeVar("Order", bound=BaseModel)
 
 
 class _Settings(BaseModel):
@@ -35,7 +43,7 @@ class _NewProjects(BaseModel):
 
 
 def control_routes() -> list[Route]:
-    """Return the routes. All of them need the API key with full access."""
+    """Return the routes; they need the API key with full access."""
     path = "/sandbox/variablesets/{set_id}"
     return [
         Route(path, _inspect),
@@ -46,8 +54,13 @@ def control_routes() -> list[Route]:
         Route("/sandbox/faults", _faults),
         Route("/sandbox/faults", _add_fault, methods=["POST"]),
         Route("/sandbox/faults", _clear_faults, methods=["DELETE"]),
+        Route("/sandbox/rate-limit", _limit_rate, methods=["PUT"]),
         Route("/sandbox/settings", _change_settings, methods=["PUT"]),
         Route("/sandbox/projects", _add_projects, methods=["POST"]),
+        Route("/sandbox/oidc", _change_oidc, methods=["PUT"]),
+        Route("/sandbox/oidc/subject-tokens", _accept_subject_token, methods=["POST"]),
+        Route("/sandbox/oidc/subject-tokens", _forget_subject_tokens, methods=["DELETE"]),
+        Route("/sandbox/oidc/access-tokens", _expire_tokens, methods=["DELETE"]),
     ]
 
 
@@ -96,39 +109,35 @@ async def _faults(request: Request) -> JsonResponse:
 
 async def _add_fault(request: Request) -> JsonResponse:
     """Put a fault in force."""
-    body = await read_object(request)
-    try:
-        rule = FaultRule.model_validate(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
+    rule = await _order(request, FaultRule)
     faults_of(request).add(rule)
     return JsonResponse(rule.model_dump(), status_code=201)
 
 
 async def _clear_faults(request: Request) -> Response:
-    """Drop all faults."""
+    """Drop all faults, and lift the rate limit."""
     faults_of(request).clear()
+    limiter_of(request).set(None)
     return Response(status_code=204)
+
+
+async def _limit_rate(request: Request) -> JsonResponse:
+    """Put a rate limit in force in place of any other, with a full bucket."""
+    policy = await _order(request, RateLimit)
+    limiter_of(request).set(policy)
+    return JsonResponse(policy.model_dump())
 
 
 async def _change_settings(request: Request) -> JsonResponse:
     """Say what to do with scope ids that do not exist."""
-    body = await read_object(request)
-    try:
-        settings = _Settings.model_validate(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
+    settings = await _order(request, _Settings)
     world_of(request).refuses_unknown_scope_ids = settings.refuse_unknown_scope_ids
     return JsonResponse(settings.model_dump())
 
 
 async def _add_projects(request: Request) -> JsonResponse:
     """Add `count` projects called `prefix` and a number, and return them."""
-    body = await read_object(request)
-    try:
-        wanted = _NewProjects.model_validate(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
+    wanted = await _order(request, _NewProjects)
     world = world_of(request)
     space = world.find_space(wanted.space)
     added = [
@@ -138,6 +147,32 @@ async def _add_projects(request: Request) -> JsonResponse:
     return JsonResponse(added, status_code=201)
 
 
+async def _change_oidc(request: Request) -> JsonResponse:
+    """Say how OpenID Connect is done; what is left out gets its default."""
+    settings = await _order(request, OidcSettings)
+    oidc_of(request).settings = settings
+    return JsonResponse(settings.model_dump())
+
+
+async def _accept_subject_token(request: Request) -> Response:
+    """Accept a subject token from now on."""
+    subject = await _order(request, SubjectToken)
+    oidc_of(request).accept(subject)
+    return Response(status_code=204)
+
+
+async def _forget_subject_tokens(request: Request) -> Response:
+    """Accept no subject token any more."""
+    oidc_of(request).forget_subject_tokens()
+    return Response(status_code=204)
+
+
+async def _expire_tokens(request: Request) -> Response:
+    """Let all access tokens expire."""
+    oidc_of(request).expire_tokens()
+    return Response(status_code=204)
+
+
 def _set_of(request: Request) -> VariableSet:
     """Return the variable set that the path names, whatever its space."""
     world = world_of(request)
@@ -145,6 +180,19 @@ def _set_of(request: Request) -> VariableSet:
     if set_id not in world.sets:
         raise not_found(set_id)
     return world.sets[set_id]
+
+
+async def _order(request: Request, model: type[Order]) -> Order:
+    """Return the request's body as `model`.
+
+    Raises:
+        OctopusError: 400 if it is not one.
+    """
+    body = await read_object(request)
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise _refusal(error) from None
 
 
 def _refusal(error: ValidationError) -> OctopusError:

@@ -11,6 +11,11 @@ from secretsync_octopus_deploy.sandbox import errors, faults
 from secretsync_octopus_deploy.sandbox.connections import cut_connection
 from secretsync_octopus_deploy.sandbox.errors import OctopusError
 from secretsync_octopus_deploy.sandbox.jsonio import JsonResponse
+from secretsync_octopus_deploy.sandbox.rate_limit import (
+    LIMIT_HEADER,
+    POLICY_HEADER,
+    too_many_requests,
+)
 
 HTML_PAGE = "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
 
@@ -116,13 +121,13 @@ def _status_answer(fault: faults.StatusFault) -> Response:
 
 
 def _rate_limit_answer(fault: faults.RateLimitFault) -> Response:
-    """Return the answer of a `rate_limit` fault. UNVERIFIED: the text of the message."""
-    answer = error_response(OctopusError(429, "Too many requests. Please try again later."))
+    """Return the answer of a `rate_limit` fault."""
+    answer = error_response(too_many_requests())
     if fault.retry_after is not None:
         answer.headers["Retry-After"] = str(fault.retry_after)
     if fault.with_headers:
-        answer.headers["Octopus-RateLimit-Policy"] = fault.policy
-        answer.headers["Octopus-RateLimit"] = fault.limit
+        answer.headers[POLICY_HEADER] = fault.policy
+        answer.headers[LIMIT_HEADER] = fault.limit
     return answer
 
 

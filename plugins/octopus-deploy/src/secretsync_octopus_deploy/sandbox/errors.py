@@ -47,7 +47,7 @@ class OctopusError(Exception):
     Args:
         status: The HTTP status.
         message: `ErrorMessage`.
-        errors: `Errors`, one text per violation.
+        errors: `Errors`, one text per violation; None leaves the field out.
         full_exception: `FullException`, which servers send with unexpected failures only.
     """
 
@@ -56,22 +56,20 @@ class OctopusError(Exception):
         status: int,
         message: str,
         *,
-        errors: Sequence[str] = (),
+        errors: Sequence[str] | None = (),
         full_exception: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.errors = list(errors)
+        self.errors = errors if errors is None else list(errors)
         self.full_exception = full_exception
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body; `FullException` is there only when there is one."""
-        body: dict[str, Any] = {
-            "ErrorMessage": self.message,
-            "Errors": self.errors,
-            "ParsedHelpLinks": [],
-        }
+        body: dict[str, Any] = {"ErrorMessage": self.message}
+        if self.errors is not None:
+            body |= {"Errors": self.errors, "ParsedHelpLinks": []}
         if self.full_exception is not None:
             body["FullException"] = self.full_exception
         return body
@@ -96,8 +94,12 @@ def missing_permission(permission: str, *, status: int = 403) -> OctopusError:
 
 
 def not_found(identifier: str) -> OctopusError:
-    """Return the 404 that names `identifier`, an id, a slug or a path."""
-    return OctopusError(404, NOT_FOUND.format(identifier=identifier))
+    """Return the 404 that names `identifier`, an id, a slug or a path.
+
+    It has no `Errors`: the official Go client takes a 404 that has them for another error, and its
+    own tests expect a 404.
+    """
+    return OctopusError(404, NOT_FOUND.format(identifier=identifier), errors=None)
 
 
 def bad_request(message: str, *, errors: Sequence[str] = ()) -> OctopusError:

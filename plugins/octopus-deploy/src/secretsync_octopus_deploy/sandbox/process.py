@@ -21,6 +21,7 @@ from secretsync_octopus_deploy.sandbox.main import (
     KEY_VARIABLE,
     READ_ONLY_KEY_VARIABLE,
 )
+from secretsync_octopus_deploy.sandbox.oidc import SERVICE_ACCOUNT_ID
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -49,8 +50,11 @@ class Sandbox:
         api_key: A key with full access.
         read_only_api_key: A key that may not change anything.
         expired_api_key: A key that is not valid any more.
+        service_account_id: The audience of its token exchange.
         process: The process.
     """
+
+    service_account_id = SERVICE_ACCOUNT_ID
 
     def __init__(
         self, base_url: str, keys: Sequence[str], process: subprocess.Popen[bytes]
@@ -144,8 +148,19 @@ class Sandbox:
         waiting: list[dict[str, Any]] = self._call("GET", "/sandbox/faults").json()
         return waiting
 
+    def limit_rate(self, limit: int, per: float, *, retry_after: bool = True) -> None:
+        """Limit the requests of all keys and access tokens together, until the faults are cleared.
+
+        Args:
+            limit: How many requests may come at once.
+            per: The seconds in which the limit is there again in full, refilled continuously.
+            retry_after: Whether a 429 says how long to wait.
+        """
+        body = {"limit": limit, "per": float(per), "retry_after": retry_after}
+        self._call("PUT", "/sandbox/rate-limit", body)
+
     def clear_faults(self) -> None:
-        """Drop all faults."""
+        """Drop all faults, and lift the rate limit."""
         self._call("DELETE", "/sandbox/faults")
 
     def freeze(self, set_id: str) -> None:
@@ -159,6 +174,33 @@ class Sandbox:
     def refuse_unknown_scope_ids(self, *, refuse: bool = True) -> None:
         """Say whether a PUT with scope ids that do not exist gets a 400."""
         self._call("PUT", "/sandbox/settings", {"refuse_unknown_scope_ids": refuse})
+
+    def accept_subject_token(self, token: str, *, expires_in: int = 3600) -> None:
+        """Exchange this token for access tokens from now on.
+
+        Args:
+            token: What an identity provider would have issued; it is compared, not verified.
+            expires_in: The seconds for which an access token is valid, 1 to 86,400.
+        """
+        body = {"token": token, "expires_in": expires_in}
+        self._call("POST", "/sandbox/oidc/subject-tokens", body)
+
+    def forget_subject_tokens(self) -> None:
+        """Exchange no token any more. Access tokens stay valid."""
+        self._call("DELETE", "/sandbox/oidc/subject-tokens")
+
+    def expire_tokens(self) -> None:
+        """Let all access tokens expire now."""
+        self._call("DELETE", "/sandbox/oidc/access-tokens")
+
+    def configure_oidc(self, **settings: object) -> None:
+        """Say how OpenID Connect is done; without arguments as at the start.
+
+        Args:
+            settings: Fields of `OidcSettings`: `enabled`, `octopus_errors`, `expires_in_as_text`
+                and `endpoint_path`.
+        """
+        self._call("PUT", "/sandbox/oidc", settings)
 
     def add_projects(self, count: int, *, prefix: str = "Load") -> list[dict[str, Any]]:
         """Add projects to the default space and return them."""

@@ -1,6 +1,6 @@
 """What a sandbox holds when it starts: nothing, or a small company's two spaces."""
 
-from secretsync_octopus_deploy.sandbox import resources
+from secretsync_octopus_deploy.sandbox import project_resources
 from secretsync_octopus_deploy.sandbox.jsonio import JsonObject
 from secretsync_octopus_deploy.sandbox.world import Space, World
 
@@ -45,12 +45,12 @@ def _add_infrastructure(world: World, space: Space) -> None:
 def _add_projects(world: World, space: Space) -> None:
     """Add three projects: one with much in it, one bare, one kept in Git."""
     steps = [
-        resources.step(BUILD_STEP, "Deploy web site", BUILD_ACTION, "web-server"),
-        resources.step(MIGRATE_STEP, "Migrate database", MIGRATE_ACTION, "database"),
+        project_resources.step(BUILD_STEP, "Deploy web site", BUILD_ACTION, "web-server"),
+        project_resources.step(MIGRATE_STEP, "Migrate database", MIGRATE_ACTION, "database"),
     ]
     shop = world.add_project(space, "Web Shop", steps=steps)
     world.add_channel(space, shop["Id"], "Hotfix")
-    restart = resources.step(RESTART_STEP, "Restart", RESTART_ACTION, "web-server")
+    restart = project_resources.step(RESTART_STEP, "Restart", RESTART_ACTION, "web-server")
     world.add_runbook(space, shop["Id"], "Restart web servers", [restart])
     world.add_runbook(space, shop["Id"], "Rotate certificates", [])
     world.sets[shop["VariableSetId"]].replace({"Variables": _shop_variables()})
@@ -59,6 +59,14 @@ def _add_projects(world: World, space: Space) -> None:
     inventory = world.add_project(space, "Inventory", in_git=True)
     world.sets[inventory["VariableSetId"]].replace(
         {"Variables": [_row(11, "Inventory.ApiToken", "inventory-token", sensitive=True)]}
+    )
+    world.add_branch(inventory, "main").replace(
+        {
+            "Variables": [
+                _row(12, "Inventory.BaseUrl", "https://inventory.example.com"),
+                _row(13, "Inventory.PageSize", "50", {"Environment": ["Environments-2"]}),
+            ]
+        }
     )
 
 
@@ -70,6 +78,14 @@ def _add_library(world: World, space: Space) -> None:
             "Variables": [
                 _row(21, "Smtp.Host", "mail.example.com"),
                 _row(22, "Smtp.Password", "smtp-password", sensitive=True),
+                _row(23, "Smtp.Host", "mail.eu.example.com", {"TenantTag": ["Region/EU"]}),
+                _row(
+                    24,
+                    "Smtp.Password",
+                    "smtp-password-eu",
+                    {"Environment": ["Environments-2"], "TenantTag": ["Region/EU"]},
+                    sensitive=True,
+                ),
             ]
         }
     )

@@ -8,12 +8,17 @@ from secretsync_octopus_deploy.sandbox.effects import Effects
 from secretsync_octopus_deploy.sandbox.faults import FaultQueue
 from secretsync_octopus_deploy.sandbox.keys import Access
 from secretsync_octopus_deploy.sandbox.request_log import RequestLog
-from secretsync_octopus_deploy.sandbox.world import World
+from secretsync_octopus_deploy.sandbox.world import Space, World
 
 
 def world_of(request: Request) -> World:
     """Return the server's state."""
     return cast("World", request.app.state.world)
+
+
+def space_of(request: Request) -> Space:
+    """Return the space that the path names, the default space if it names none."""
+    return world_of(request).find_space(request.path_params.get("space"))
 
 
 def faults_of(request: Request) -> FaultQueue:

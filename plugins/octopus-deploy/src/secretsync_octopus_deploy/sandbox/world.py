@@ -1,28 +1,18 @@
 """Everything that the sandboxed server holds, in memory."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from secretsync_octopus_deploy.sandbox import resources
+from secretsync_octopus_deploy.sandbox import project_resources, resources
 from secretsync_octopus_deploy.sandbox.errors import not_found
 from secretsync_octopus_deploy.sandbox.jsonio import JsonObject
+from secretsync_octopus_deploy.sandbox.kinds import KINDS
 from secretsync_octopus_deploy.sandbox.variable_set import VariableSet
 
-# By path segment: the collections of a space and their ItemType.
-# UNVERIFIED for machines, channels, runbooks and processes: the ItemType texts.
-ITEM_TYPES = {
-    "projects": "Project",
-    "environments": "Environment",
-    "machines": "DeploymentTarget",
-    "channels": "Channel",
-    "runbooks": "Runbook",
-    "deploymentprocesses": "DeploymentProcess",
-    "runbookProcesses": "RunbookProcess",
-    "libraryvariablesets": "LibraryVariableSet",
-    "tagsets": "TagSet",
-}
+REQUESTOR_ID = "Users-1"
+# What goes with a project when it is deleted; each of them names its project.
+_PARTS_OF_PROJECTS = ("channels", "runbooks", "releases", "deploymentprocesses", "runbookProcesses")
 
 
 @dataclass
@@ -31,7 +21,7 @@ class Space:
 
     resource: JsonObject
     collections: dict[str, dict[str, JsonObject]] = field(
-        default_factory=lambda: {name: {} for name in ITEM_TYPES}
+        default_factory=lambda: {name: {} for name in KINDS}
     )
 
     @property
@@ -72,15 +62,20 @@ class World:
 
     Attributes:
         spaces: By id; the first is the default space.
+        users: By id; the first is the one whom every key belongs to.
         sets: Variable sets by id.
+        git_sets: The variables that projects keep in Git, by project id and branch.
         refuses_unknown_scope_ids: Whether a PUT with scope ids that do not exist gets a 400.
     """
 
     def __init__(self) -> None:
         self.spaces: dict[str, Space] = {}
+        self.users: dict[str, JsonObject] = {}
         self.sets: dict[str, VariableSet] = {}
+        self.git_sets: dict[tuple[str, str], VariableSet] = {}
         self.refuses_unknown_scope_ids = False
         self._last_numbers: Counter[str] = Counter()
+        self.add_user("svc", "svc")
 
     def find_space(self, identifier: str | None) -> Space:
         """Return the space with this id or slug; None means the default space.
@@ -104,66 +99,131 @@ class World:
             raise not_found(set_id)
         return found
 
+    def add_user(self, username: str, display_name: str) -> JsonObject:
+        """Add a user and return it; the first is the requestor."""
+        identifier = self._next_id("Users")
+        self.users[identifier] = resources.user(
+            identifier, username, display_name, is_requestor=identifier == REQUESTOR_ID
+        )
+        return self.users[identifier]
+
     def add_space(self, name: str, slug: str) -> Space:
-        """Add a space; the first one becomes the default."""
+        """Add a space with its first project group and lifecycle; the first is the default."""
         space_id = self._next_id("Spaces")
-        resource = resources.space(space_id, name, slug, is_default=not self.spaces)
-        self.spaces[space_id] = Space(resource)
-        return self.spaces[space_id]
+        space = Space(resources.space(space_id, name, slug, is_default=not self.spaces))
+        self.spaces[space_id] = space
+        self.add_project_group(space, "Default Project Group")
+        self.add_lifecycle(space, "Default Lifecycle")
+        return space
+
+    def remove_space(self, space_id: str) -> None:
+        """Remove a space with everything in it."""
+        space = self.spaces[space_id]
+        for collection in ("projects", "libraryvariablesets"):
+            for identifier in list(space.collections[collection]):
+                self.remove(space, collection, identifier)
+        del self.spaces[space_id]
+
+    def add_project_group(self, space: Space, name: str) -> JsonObject:
+        """Add a project group and return it."""
+        return self._add(space, "projectgroups", resources.project_group, name)
+
+    def add_lifecycle(self, space: Space, name: str) -> JsonObject:
+        """Add a lifecycle without phases and return it."""
+        return self._add(space, "lifecycles", resources.lifecycle, name)
 
     def add_project(
         self,
         space: Space,
         name: str,
         *,
+        group_id: str = "",
+        lifecycle_id: str = "",
         in_git: bool = False,
         steps: Sequence[JsonObject] = (),
     ) -> JsonObject:
-        """Add a project with its default channel, deployment process and empty variable set."""
+        """Add a project with its default channel, deployment process and empty variable set.
+
+        Args:
+            space: The space.
+            name: The name.
+            group_id: Its project group; empty means the space's first.
+            lifecycle_id: Its lifecycle; empty means the space's first.
+            in_git: Whether its text variables live in a Git repository.
+            steps: Those of its deployment process.
+        """
         project_id = self._next_id("Projects")
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-        project = resources.project(space.space_id, project_id, name, slug, in_git=in_git)
+        project = project_resources.project(
+            space.space_id,
+            project_id,
+            name,
+            group_id=group_id or next(iter(space.collections["projectgroups"]), ""),
+            lifecycle_id=lifecycle_id or next(iter(space.collections["lifecycles"]), ""),
+            in_git=in_git,
+        )
         space.collections["projects"][project_id] = project
-        process = resources.deployment_process(space.space_id, project_id, steps)
+        process = project_resources.deployment_process(space.space_id, project_id, steps)
         space.collections["deploymentprocesses"][process["Id"]] = process
         self._add_set(space, project)
         self.add_channel(space, project_id, "Default", is_default=True)
         return project
 
+    def add_branch(self, project: JsonObject, branch: str) -> VariableSet:
+        """Add a branch to a project in Git and return the variables that it holds, none yet."""
+        added = VariableSet(project["VariableSetId"], project["Id"], project["SpaceId"])
+        self.git_sets[project["Id"], branch] = added
+        return added
+
     def add_channel(
         self, space: Space, project_id: str, name: str, *, is_default: bool = False
-    ) -> None:
-        """Add a channel to a project."""
+    ) -> JsonObject:
+        """Add a channel to a project and return it."""
         identifier = self._next_id("Channels")
-        space.collections["channels"][identifier] = resources.channel(
+        added = project_resources.channel(
             space.space_id, identifier, name, project_id, is_default=is_default
         )
+        space.collections["channels"][identifier] = added
+        return added
 
     def add_runbook(
         self, space: Space, project_id: str, name: str, steps: Sequence[JsonObject]
     ) -> None:
         """Add a runbook, with its process, to a project."""
         identifier = self._next_id("Runbooks")
-        space.collections["runbooks"][identifier] = resources.runbook(
+        space.collections["runbooks"][identifier] = project_resources.runbook(
             space.space_id, identifier, name, project_id
         )
-        process = resources.runbook_process(space.space_id, project_id, identifier, steps)
+        process = project_resources.runbook_process(space.space_id, project_id, identifier, steps)
         space.collections["runbookProcesses"][process["Id"]] = process
 
-    def add_environment(self, space: Space, name: str) -> None:
-        """Add an environment after those that are there."""
+    def add_environment(self, space: Space, name: str) -> JsonObject:
+        """Add an environment after those that are there and return it."""
         held = space.collections["environments"]
         identifier = self._next_id("Environments")
         held[identifier] = resources.environment(space.space_id, identifier, name, len(held))
+        return held[identifier]
 
     def add_machine(
-        self, space: Space, name: str, *, roles: Sequence[str], environment_ids: Sequence[str]
-    ) -> None:
-        """Add a deployment target."""
+        self,
+        space: Space,
+        name: str,
+        *,
+        roles: Sequence[str],
+        environment_ids: Sequence[str],
+        health: str = "Healthy",
+    ) -> JsonObject:
+        """Add a deployment target and return it; `health` is "Unknown" before the first check."""
         identifier = self._next_id("Machines")
-        space.collections["machines"][identifier] = resources.machine(
-            space.space_id, identifier, name, roles=roles, environment_ids=environment_ids
+        added = resources.machine(
+            space.space_id,
+            identifier,
+            name,
+            roles=roles,
+            environment_ids=environment_ids,
+            health=health,
         )
+        space.collections["machines"][identifier] = added
+        return added
 
     def add_library_set(
         self, space: Space, name: str, *, content_type: str = "Variables"
@@ -183,6 +243,39 @@ class World:
             space.space_id, identifier, name, tags
         )
 
+    def remove(self, space: Space, collection: str, identifier: str) -> None:
+        """Remove a resource with what it owns.
+
+        Rows stay scoped to what is gone, as Octopus's do. UNVERIFIED: that deployment targets stay
+        when an environment of theirs goes.
+        """
+        removed = space.collections[collection].pop(identifier)
+        if "VariableSetId" in removed:
+            del self.sets[removed["VariableSetId"]]
+        if collection == "projects":
+            for part in _PARTS_OF_PROJECTS:
+                for item in space.of_project(part, identifier):
+                    del space.collections[part][item["Id"]]
+            for key in [key for key in self.git_sets if key[0] == identifier]:
+                del self.git_sets[key]
+        if collection == "environments":
+            for machine in space.collections["machines"].values():
+                if identifier in machine["EnvironmentIds"]:
+                    machine["EnvironmentIds"].remove(identifier)
+
+    def _add(
+        self,
+        space: Space,
+        collection: str,
+        build: Callable[[str, str, str], JsonObject],
+        name: str,
+    ) -> JsonObject:
+        """Add what `build` makes of the space's id, a new id and `name`, and return it."""
+        identifier = self._next_id(KINDS[collection].id_prefix)
+        added = build(space.space_id, identifier, name)
+        space.collections[collection][identifier] = added
+        return added
+
     def _add_set(self, space: Space, owner: JsonObject) -> VariableSet:
         """Add the empty variable set that `owner` names."""
         added = VariableSet(owner["VariableSetId"], owner["Id"], space.space_id)
@@ -193,64 +286,3 @@ class World:
         """Return the next id of a kind; numbers count over all spaces, as Octopus's do."""
         self._last_numbers[kind] += 1
         return f"{kind}-{self._last_numbers[kind]}"
-
-
-def scope_values(space: Space, variable_set: VariableSet) -> JsonObject:
-    """Return what the rows of a set can be scoped to.
-
-    Steps, processes and channels are a project's own: library sets get none.
-    UNVERIFIED: that a tenant tag's `Id` is its canonical name and `Name` the bare tag.
-    """
-    values: JsonObject = {
-        "Environments": _references(space.collections["environments"].values()),
-        "Machines": _references(space.collections["machines"].values()),
-        "Actions": [],
-        "Roles": [{"Id": role, "Name": role} for role in space.roles()],
-        "Channels": [],
-        "TenantTags": [
-            {"Id": tag["CanonicalTagName"], "Name": tag["Name"]}
-            for tag_set in space.collections["tagsets"].values()
-            for tag in tag_set["Tags"]
-        ],
-        "Processes": [],
-    }
-    if not variable_set.is_library:
-        owner_id = variable_set.owner_id
-        values["Channels"] = _references(space.of_project("channels", owner_id))
-        values["Actions"] = _references(_actions(space, owner_id))
-        values["Processes"] = [
-            {"Id": owner_id, "Name": "Deployment process", "ProcessType": "Deployment"},
-            *(
-                {"Id": runbook["Id"], "Name": runbook["Name"], "ProcessType": "Runbook"}
-                for runbook in space.of_project("runbooks", owner_id)
-            ),
-        ]
-    return values
-
-
-def scope_ids(space: Space, variable_set: VariableSet) -> dict[str, set[str]]:
-    """Return, by scope key, the ids that `scope_values` offers."""
-    values = scope_values(space, variable_set)
-    keys = {
-        "Environment": "Environments",
-        "Machine": "Machines",
-        "Action": "Actions",
-        "Role": "Roles",
-        "Channel": "Channels",
-        "TenantTag": "TenantTags",
-        "ProcessOwner": "Processes",
-    }
-    return {key: {item["Id"] for item in values[name]} for key, name in keys.items()}
-
-
-def _actions(space: Space, project_id: str) -> Iterator[JsonObject]:
-    """Yield the actions of a project's deployment process and of its runbooks."""
-    for collection in ("deploymentprocesses", "runbookProcesses"):
-        for process in space.of_project(collection, project_id):
-            for step in process["Steps"]:
-                yield from step["Actions"]
-
-
-def _references(items: Iterable[JsonObject]) -> list[JsonObject]:
-    """Return the id and name of each item."""
-    return [{"Id": item["Id"], "Name": item["Name"]} for item in items]
