@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import grpc
+import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
@@ -124,7 +125,7 @@ async def running_server(
         stack.push_async_callback(store.close)
         provider = await _open_key(settings, store)
         vault = Vault(provider)
-        http = HttpPool()
+        http = HttpPool(_timeout(settings))
         stack.push_async_callback(http.close)
         engine = _engine(settings, store, registry, vault, http)
         app = App(store=store, engine=engine, registry=registry, vault=vault, clock=utc_now)
@@ -199,6 +200,16 @@ async def _open_key(settings: Settings, store: SqliteStore) -> KeyProvider:
         database = settings.data_dir / DATABASE_FILE
         raise StartupError(f"{error} ({source}, database {database})") from error
     return provider
+
+
+def _timeout(settings: Settings) -> httpx.Timeout:
+    """Return the limits of one request; for a free connection it waits as long as its attempt."""
+    return httpx.Timeout(
+        connect=settings.http_connect_timeout,
+        read=settings.http_read_timeout,
+        write=settings.http_write_timeout,
+        pool=None,
+    )
 
 
 def _engine(

@@ -4,14 +4,17 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from secretsync.logs import LEVELS
 
 DEFAULT_LISTEN = "127.0.0.1:8470"
 MAX_PORT = 65535
+
+
+HttpTimeout = Annotated[float, Field(gt=0, le=3600)]
 
 
 class SettingsError(Exception):
@@ -41,6 +44,10 @@ class Settings(BaseModel):
         retry_base: seconds before the second attempt at most; doubles with each further one.
         retry_ceiling: seconds between attempts at most, unless the destination asks for more.
         attempt_timeout: seconds that one attempt of a run may take.
+        http_connect_timeout: seconds that a connection to a destination may take to be made.
+        http_read_timeout: seconds for which a destination may send nothing while its answer is
+            waited for or read.
+        http_write_timeout: seconds for which a destination may take nothing of a request.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +63,10 @@ class Settings(BaseModel):
     retry_base: Annotated[float, Field(gt=0, le=3600)] = 3.0
     retry_ceiling: Annotated[float, Field(gt=0, le=86400)] = 300.0
     attempt_timeout: Annotated[float, Field(gt=0, le=86400)] = 900.0
+    # Large sets take a destination tens of seconds and more before it begins to answer.
+    http_connect_timeout: HttpTimeout = 10.0
+    http_read_timeout: HttpTimeout = 300.0
+    http_write_timeout: HttpTimeout = 120.0
 
     @field_validator("listen")
     @classmethod
@@ -82,6 +93,21 @@ class Settings(BaseModel):
             raise ValueError(f"must be one of {', '.join(LEVELS)}")
         return value.lower()
 
+    @model_validator(mode="after")
+    def _requests_fit_into_attempts(self) -> Self:
+        # A default gives way to a shorter attempt without a word; what was asked for must not.
+        late = [
+            f"{name} ({getattr(self, name):g} s)"
+            for name in ("http_connect_timeout", "http_read_timeout", "http_write_timeout")
+            if name in self.model_fields_set and getattr(self, name) > self.attempt_timeout
+        ]
+        if late:
+            raise ValueError(
+                f"{' and '.join(late)} must not be longer than attempt_timeout"
+                f" ({self.attempt_timeout:g} s), which would end the request before"
+            )
+        return self
+
     @property
     def key_path(self) -> Path:
         """The key file that counts."""
@@ -98,7 +124,7 @@ def make_settings(**values: object) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         told = [
-            f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
+            ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])
             for detail in error.errors(include_url=False)
         ]
         raise SettingsError("; ".join(told)) from None

@@ -9,6 +9,7 @@ import pytest
 
 from secretsync.domain.entities import HttpRequest
 from secretsync.engine.http import HttpPool
+from secretsync.engine.pacing import Paused
 
 Answer = Callable[[bytes, bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -73,6 +74,9 @@ class Server:
             "/redirect": response(b"", "302 Found", "location: /elsewhere"),
             "/gzip": response(gzip.compress(b"a" * 1000), "200 OK", "content-encoding: gzip"),
             "/busy": response(b"later", "503 Service Unavailable"),
+            "/limited": response(b"later", "429 Too Many Requests", "retry-after: 50"),
+            "/closed": response(b"later", "503 Service Unavailable", "retry-after: 600"),
+            "/silent": b"",
         }
         writer.write(answers.get(path, response(b"hello")))
         return True
@@ -222,4 +226,74 @@ async def test_proxies_and_netrc_of_the_environment_are_not_used(
 
 async def test_the_time_limits_are_long_enough_for_large_documents(pool: HttpPool) -> None:
     async with pool.client("c", []) as http:
-        assert http.timeout.read == http.timeout.write == 120
+        assert http.timeout == httpx.Timeout(connect=10, read=300, write=120, pool=None)
+
+
+async def test_the_time_limits_can_be_set(server: Server) -> None:
+    pool = HttpPool(httpx.Timeout(connect=7, read=0.05, write=7, pool=None))
+    record: list[HttpRequest] = []
+    async with pool.client("c", record) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(f"{server.url}/silent")
+    await pool.close()
+    assert told(record) == [("GET", "/silent", 0, 0, 0)]
+
+
+def slept(pool: HttpPool, monkeypatch: pytest.MonkeyPatch, owner: str) -> list[float]:
+    """Return what an owner's waits come to; they take no time."""
+    waits: list[float] = []
+    pacer = pool._pacers[owner]
+    now = pacer._clock()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(pacer, "_clock", lambda: now + sum(waits))
+    monkeypatch.setattr(pacer, "_sleep", sleep)
+    return waits
+
+
+async def test_all_clients_of_an_owner_keep_to_its_pause_and_no_others(
+    server: Server, pool: HttpPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pool.pause("c") == 0
+    async with pool.client("c", []) as http:
+        assert (await http.get(f"{server.url}/limited")).status_code == 429
+    assert 40 < pool.pause("c") <= 50
+    waits = slept(pool, monkeypatch, "c")
+    record: list[HttpRequest] = []
+    async with pool.client("c", record) as first, pool.client("other", []) as other:
+        assert (await other.get(f"{server.url}/a")).is_success
+        assert waits == []
+        assert (await first.get(f"{server.url}/a")).is_success
+    assert 40 < waits[0] <= 50
+    # The wait is no part of the request.
+    assert record[0].seconds < 30
+    assert pool.pause("other") == 0
+
+
+async def test_a_request_that_would_wait_too_long_is_not_sent(
+    server: Server, pool: HttpPool
+) -> None:
+    record: list[HttpRequest] = []
+    async with pool.client("c", record) as http:
+        await http.get(f"{server.url}/closed")
+        with pytest.raises(Paused) as caught:
+            await http.get(f"{server.url}/a")
+        with pytest.raises(Paused):
+            await http.take_turn()
+    assert 500 < (caught.value.retry_after or 0) <= 600
+    assert told(record) == [("GET", "/closed", 503, 0, 5)]
+    assert len(server.seen) == 1
+
+
+async def test_a_turn_that_was_taken_is_the_next_requests(
+    server: Server, pool: HttpPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool.client("c", []) as http:
+        await http.take_turn()
+        pool._pacers["c"]._rest(30)
+        assert (await http.get(f"{server.url}/a")).is_success
+        waits = slept(pool, monkeypatch, "c")
+        assert (await http.get(f"{server.url}/a")).is_success
+    assert 20 < waits[0] <= 30

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from octopus_kit import NOW
+from octopus_texts import BAD_KEY, DENIED, FROZEN, LOGGED_OUT, STALE, STALE_DATA, STALE_SCOPES
 
 from secretsync.adapter import (
     AdapterError,
@@ -24,16 +25,6 @@ from secretsync.adapter import (
     Unavailable,
 )
 from secretsync_octopus_deploy.errors import MAX_MESSAGE_LENGTH, error_from
-from secretsync_octopus_deploy.texts import WITHHELD
-
-DENIED = (
-    "You do not have permission to perform this action. Please contact your Octopus administrator."
-    " Missing permission: VariableEditUnscoped"
-)
-STALE = (
-    "Changes to these variables could not be saved, because another user has made changes to the"
-    " variables between when you started editing and when you saved your changes."
-)
 
 
 def error_for(status: int, body: Any = None, **headers: str) -> AdapterError:
@@ -45,26 +36,30 @@ def error_for(status: int, body: Any = None, **headers: str) -> AdapterError:
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (400, {"ErrorMessage": STALE}, Conflict),
-        (400, {"ErrorMessage": "There was a problem.", "Errors": [STALE]}, Conflict),
         (409, {"ErrorMessage": "Whatever"}, Conflict),
         (409, None, Conflict),
         (400, {"ErrorMessage": "Variable ids must be unique."}, InvalidConfig),
-        (400, {"ErrorMessage": DENIED}, PermissionDenied),
-        (401, {"ErrorMessage": DENIED}, PermissionDenied),
-        (403, {"ErrorMessage": DENIED}, PermissionDenied),
+        (400, {"ErrorMessage": "Variable validation failed."}, InvalidConfig),
+        (400, {"ErrorMessage": FROZEN}, InvalidConfig),
+        (400, {"ErrorMessage": "There was a problem.", "Errors": [DENIED]}, PermissionDenied),
         (403, None, PermissionDenied),
-        (401, {"ErrorMessage": "The API key you provided was not valid."}, AuthenticationFailed),
         (401, None, AuthenticationFailed),
+        (401, {"ErrorMessage": "Your session is over."}, AuthenticationFailed),
+        (401, b"<html>", AuthenticationFailed),
+        (403, {"ErrorMessage": "The API key has expired."}, AuthenticationFailed),
+        (400, {"ErrorMessage": "This access token expired an hour ago."}, AuthenticationFailed),
+        (400, {"ErrorMessage": "The certificate has expired."}, InvalidConfig),
         (404, {"ErrorMessage": "The resource 'Projects-9' was not found."}, NotFound),
+        (404, b"<html>not here</html>", NotFound),
         (405, None, InvalidConfig),
         (413, b"<html>too large</html>", InvalidConfig),
         (408, None, Unavailable),
         (429, None, RateLimited),
+        (429, {"ErrorMessage": DENIED}, RateLimited),
         (500, {"ErrorMessage": "Object reference not set to an instance"}, Unavailable),
-        (500, {"ErrorMessage": DENIED}, Unavailable),
         (502, b"<html>bad gateway</html>", Unavailable),
         (503, None, Unavailable),
+        (503, {"ErrorMessage": f"Octopus is in maintenance mode. {DENIED}"}, Unavailable),
         (504, b"", Unavailable),
         (599, b"", Unavailable),
     ],
@@ -77,27 +72,120 @@ def test_the_error_for_each_answer(status: int, body: object, expected: type[Ada
     assert "nknown error" not in error.message
 
 
+@pytest.mark.parametrize("field", ["ErrorMessage", "Errors", "HelpText", "Details"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 422, 500])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (STALE, Conflict),
+        (STALE_SCOPES, Conflict),
+        (STALE_DATA, Conflict),
+        (STALE.upper(), Conflict),
+        (DENIED, PermissionDenied),
+        (BAD_KEY, AuthenticationFailed),
+        (LOGGED_OUT, AuthenticationFailed),
+    ],
+)
+def test_a_text_that_leaves_no_doubt_counts_more_than_the_status(
+    status: int, field: str, text: str, expected: type[AdapterError]
+) -> None:
+    body: dict[str, Any] = {"ErrorMessage": "There was a problem with your request."}
+    body[field] = {"": [text]} if field == "Details" else [text] if field == "Errors" else text
+
+    error = error_for(status, body)
+
+    assert type(error) is expected
+    assert text in error.message
+
+
+@pytest.mark.parametrize("name", ["Projects-9", "Spaces-9", "LibraryVariableSets-9"])
+def test_what_was_not_found_is_named(name: str) -> None:
+    error = error_for(404, {"ErrorMessage": f"The resource '{name}' was not found."})
+
+    assert (
+        error.message == f"Octopus answered 404 (Not Found): The resource '{name}' was not found."
+    )
+
+
 def test_everything_that_octopus_says_is_told_once() -> None:
     body = {
         "ErrorMessage": "There was a problem.",
         "Errors": ["There was a problem.", "Name is\ntaken.", 7],
         "HelpText": "Choose another.",
+        "HelpLink": "https://oc.to/names",
+        "ParsedHelpLinks": ["https://oc.to/names", "https://oc.to/more", "javascript:alert(1)"],
         "FullException": "System.Exception: secrets of the server",
-        "Details": {"a": 1},
+        "Details": {"Name": ["Name is\ntaken.", "It is too long."], "a": 1, "b": None},
     }
 
     message = error_for(400, body).message
 
     assert message == (
         "Octopus answered 400 (Bad Request): There was a problem. Name is taken. Choose another."
+        " It is too long. See https://oc.to/names https://oc.to/more"
     )
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[1]", b'{"ErrorMessage":', b"{}", b"[" * 100_000, b"\xff"]
+    ("body", "said"),
+    [
+        ("You must be logged in.", "You must be logged in."),
+        ({"HelpLink": "https://oc.to/x"}, "See https://oc.to/x"),
+        ({"ErrorMessage": "Look at https://oc.to/x", "HelpLink": "https://oc.to/x"}, "Look at"),
+        ({"ParsedHelpLinks": {"Link": "https://oc.to/x"}}, "See https://oc.to/x"),
+        ({"ParsedHelpLinks": [f"https://oc.to/{n}" for n in range(9)]}, "See https://oc.to/0"),
+        ({"Errors": "one text"}, "one text"),
+        ({"Errors": {"Name": "taken"}}, "taken"),
+        ({"Details": "in short"}, "in short"),
+        ({"Details": [[[["deep"]]]]}, "deep"),
+        ({"ErrorMessage": "Unknown error saving."}, "Unknown error saving."),
+    ],
+)
+def test_fields_of_other_shapes_are_told(body: object, said: str) -> None:
+    message = error_for(400, body).message
+
+    assert message.startswith(f"Octopus answered 400 (Bad Request): {said}")
+    assert message.count("https://") <= 3
+
+
+@pytest.mark.parametrize(
+    "text", ["Unknown error", "unknown error.", "An unknown error has occurred!", "  ", "\n"]
+)
+def test_words_that_say_nothing_are_left_out(text: str) -> None:
+    body = {"ErrorMessage": text, "Errors": [text, "But this says something."]}
+
+    assert error_for(400, body).message == (
+        "Octopus answered 400 (Bad Request): But this says something."
+    )
+    assert error_for(500, {"ErrorMessage": text}).message == (
+        "Octopus answered 500 (Internal Server Error): no explanation was given"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[1]",
+        b'{"ErrorMessage":',
+        b"{}",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"Details": [[[[["too deep"]]]]]}',
+        b'{"FullException": "at Octopus.Server"}',
+        b'{"ErrorMessage": 7, "Errors": null, "Details": true}',
+    ],
 )
 def test_an_answer_without_explanation_says_so(body: bytes) -> None:
     assert error_for(400, body).message.endswith("no explanation was given")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\r\n <!DOCTYPE html>", b"<?xml version='1.0'?>"])
+def test_a_web_page_is_called_one(body: bytes) -> None:
+    assert error_for(502, body).message == (
+        "Octopus answered 502 (Bad Gateway): the answer is a web page, perhaps of a proxy in"
+        " between"
+    )
 
 
 def test_texts_are_cut() -> None:
@@ -140,6 +228,29 @@ def test_the_pause_that_is_asked_for(status: int, header: str, seconds: float | 
     assert error.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("r=0;t=18", 18),
+        ("t=18", 18),
+        ("r=0;t=99999", 3600),
+        ("r=0;rt=18", None),
+        ("r=0;t=soon", None),
+        ("", None),
+    ],
+)
+def test_without_retry_after_the_limits_reset_is_the_pause(
+    header: str, seconds: float | None
+) -> None:
+    headers = {"Octopus_RateLimit": header}
+    limited = error_for(429, **headers)
+    assert isinstance(limited, RateLimited)
+    assert limited.retry_after == seconds
+    limited = error_for(429, Retry_After="1", **headers)
+    assert isinstance(limited, RateLimited)
+    assert limited.retry_after == 1
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     ("location", "said"),
@@ -162,75 +273,3 @@ def test_a_redirect_tells_where_octopus_is(status: int, location: str, said: str
     assert isinstance(error, InvalidConfig)
     assert said in error.violations["instanceUrl"]
     assert "pass" not in error.message
-
-
-PEM = "-----BEGIN KEY-----\nsentinelabc\nsentineldef\n-----END KEY-----\n"
-
-
-def message_for(said: str, *values: str) -> str:
-    secrets = [SecretValue(value) for value in values]
-    response = httpx.Response(400, content=json.dumps({"ErrorMessage": said}))
-    return error_from(response, now=NOW, secrets=secrets).message
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        ("sentinel-hunter2\n", "The value is bad: sentinel-hunter2"),
-        ("  sentinel", "odd: sentinel"),
-        ("sent", "odd: (sent)"),
-        (PEM, PEM),
-        (PEM, PEM.replace("\n", "\r\n")),
-        (PEM, "line sentinelabc"),
-        ("abcd\nsent\nefgh", "line sent"),
-        ('sentinel "with" quotes', json.dumps('sentinel "with" quotes')),
-        ("s\u00fc\U0001f600\u00e4", json.dumps("s\u00fc\U0001f600\u00e4")),
-        ("sen\ttinel", json.dumps("sen\ttinel")),
-        ("a\\nb\\x", "a\\nb\\x"),
-        ("sentinel1\r\nsentinel2", "sentinel1\nsentinel2"),
-        ("se<&>ml", "se&lt;&amp;&gt;ml"),
-        ("se/ ?l", "se%2F%20%3Fl"),
-        ("sentinel-cut-" + "x" * 60, "sentinel-c..."),
-        ("x" * 60 + "sentinel", "...sentinel"),
-        ("x##{sen}", "x#{sen}"),
-        ("x##{unless _}#{/unless}##{sen}", "x##{sen}"),
-        ("abc", "The value 'abc' is odd."),
-        ("7", "must not be 7"),
-    ],
-)
-def test_a_text_that_repeats_a_value_is_not_shown(value: str, said: str) -> None:
-    assert message_for(said, "other", value) == (f"Octopus answered 400 (Bad Request): {WITHHELD}")
-
-
-def test_a_text_that_repeats_no_value_is_shown() -> None:
-    values = ["", " ", "\n", "abc", "7", "other value", "-" * 3]
-
-    message = message_for("The alphabet has 77 faults.", *values)
-
-    assert message.endswith(": The alphabet has 77 faults.")
-
-
-@pytest.mark.parametrize("value", ["user", "changes", "another user has made changes", "e"])
-def test_values_do_not_disturb_what_is_recognised(value: str) -> None:
-    response = httpx.Response(400, json={"ErrorMessage": f"{STALE} {value}: sentinel-1"})
-
-    error = error_from(response, now=NOW, secrets=[SecretValue(value), SecretValue("sentinel-1")])
-
-    assert isinstance(error, Conflict)
-    assert error.message.endswith(": another user has made changes to the variables")
-
-
-def test_a_permission_that_is_a_value_is_not_named() -> None:
-    response = httpx.Response(403, json={"ErrorMessage": "Missing permission: sentinel"})
-
-    error = error_from(response, now=NOW, secrets=[SecretValue("sentinel")])
-
-    assert isinstance(error, PermissionDenied)
-    assert "sentinel" not in error.message + str(error.hint)
-
-
-def test_control_characters_are_replaced() -> None:
-    message = message_for("\x1b]0;owned\x07 \x1b[2Jhello \u202e \ud800")
-
-    assert message.endswith(": \ufffd]0;owned\ufffd \ufffd[2Jhello \ufffd \ufffd")
-    assert message.encode()

@@ -59,8 +59,9 @@ class AdapterRequest:
 
     Attributes:
         credentials: an instance of the connection method's credential model.
-        http: a pooled client with time limits set and redirects off. It is the engine's: adapters
-            do not close it and build no transports of their own.
+        http: a pooled client with time limits set and redirects off. A request waits while the
+            destination asks the connection for fewer, and raises `RateLimited` if that takes too
+            long. It is the engine's: adapters do not close it and build no transports of their own.
         clock: returns the present time, with time zone UTC.
         logger: bound to the sync and run. Secret values and credentials must not be logged.
     """

@@ -69,6 +69,24 @@ from secretsync.cli.framework import Command
     metavar="SECONDS",
     help="How long one attempt of a run may take. Default: 900.",
 )
+@click.option(
+    "--http-connect-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="How long a connection to a destination may take to be made. Default: 10.",
+)
+@click.option(
+    "--http-read-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="How long a destination may send nothing while its answer is awaited. Default: 300.",
+)
+@click.option(
+    "--http-write-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="How long a destination may take nothing of a request. Default: 120.",
+)
 def serve(**options: object) -> None:
     """Run the server until SIGTERM or SIGINT; it prints one line when it is ready."""
     # gRPC writes lines of its own to stderr, e.g. when a port is taken; ours say more.

@@ -215,7 +215,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One HTTP request of a run; status 0 means that no response came, seconds are wall time."""
+    """One HTTP request of a run; status 0 means that no response came.
+
+    Seconds are wall time from the sending on, without the wait for the connection's turn before it.
+    """
 
     method: str
     path: str

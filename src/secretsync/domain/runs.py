@@ -100,3 +100,30 @@ def after_transient_failure(
         error_reason=reason,
         lease_until=None,
     )
+
+
+def held_back(
+    run: SyncRun,
+    *,
+    message: str,
+    reason: Reason,
+    retry_after: float | None,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
+    """Return a run whose connection may not send as waiting until it may.
+
+    The attempt does not count: the destination has not been asked for anything, and with many syncs
+    of one connection the last ones would otherwise fail before their turn comes.
+    """
+    delay = policy.delay(1, retry_after, rng)
+    return replace(
+        run,
+        state=RunState.PENDING,
+        attempt=run.attempt - 1,
+        not_before=now + timedelta(seconds=delay),
+        message=f"waits for its connection: {message}",
+        error_reason=reason,
+        lease_until=None,
+    )

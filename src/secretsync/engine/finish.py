@@ -8,7 +8,12 @@ from datetime import datetime
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.domain.problems import Problem, Reason
-from secretsync.domain.runs import RetryPolicy, after_transient_failure, supersede
+from secretsync.domain.runs import (
+    RetryPolicy,
+    after_transient_failure,
+    held_back,
+    supersede,
+)
 from secretsync.engine.runner import LeaseLostError, RunReport
 from secretsync.store.protocol import Transaction
 
@@ -132,7 +137,8 @@ def _fail(
         )
         tx.runs.update(ended)
         return ended
-    after = after_transient_failure(
+    next_state = held_back if report.unsent else after_transient_failure
+    after = next_state(
         run,
         message=message,
         reason=reason,
@@ -148,9 +154,10 @@ def _fail(
         tx.runs.update(
             replace(
                 waiting,
-                attempt=run.attempt,
+                attempt=after.attempt,
                 not_before=max(waiting.not_before, after.not_before),
                 message=after.message,
+                error_reason=after.error_reason,
             )
         )
         after = supersede(after, by=waiting, now=now)

@@ -9,9 +9,11 @@ from typing import cast
 import httpx
 
 from secretsync.domain.entities import HttpRequest
+from secretsync.engine.pacing import MAX_WAIT, Pacer
 
-# Large variable sets take tens of seconds to read and to write.
-TIMEOUT = httpx.Timeout(connect=10.0, read=120.0, write=120.0, pool=120.0)
+# Large variable sets take a destination tens of seconds and more before it begins to answer. For
+# a free connection of the pool there is no limit but the attempt's: that is not its fault.
+TIMEOUT = httpx.Timeout(connect=10.0, read=300.0, write=120.0, pool=None)
 LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=5)
 MAX_BODY_BYTES = 128 * 1024 * 1024
 
@@ -22,38 +24,69 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+class PacedClient(httpx.AsyncClient):
+    """A client whose requests wait for their turn; a turn can be taken before a request is made."""
+
+    def __init__(self, transport: "_Transport", timeout: httpx.Timeout) -> None:
+        # No compression is asked for, since a small answer could fill the memory. Redirects could
+        # carry credentials elsewhere, and so could the environment's proxies and netrc.
+        super().__init__(
+            transport=transport,
+            headers={"Accept-Encoding": "identity"},
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._paced = transport
+
+    async def take_turn(self) -> None:
+        """Wait until the connection may send, now rather than when the next request is made.
+
+        Raises:
+            Paused: that would take longer than a request waits.
+        """
+        await self._paced.take_turn()
+
+
 class HttpPool:
     """A pool of HTTP connections for each owner; each use sees it through a client of its own.
 
     A pool for each owner, because one destination that does not answer must not keep the others
     from being called. A client for each use, because cookies that a destination sets must not
-    reach anybody else.
+    reach anybody else. All requests of an owner keep to one pace, since a destination counts them
+    together.
+
+    Args:
+        timeout: limits of a single request.
+        max_wait: seconds that a request waits at most until its owner may send.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: httpx.Timeout = TIMEOUT, max_wait: float = MAX_WAIT) -> None:
+        self._timeout = timeout
+        self._max_wait = max_wait
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._pacers: dict[str, Pacer] = {}
 
-    def client(self, owner: str, record: list[HttpRequest]) -> httpx.AsyncClient:
+    def client(self, owner: str, record: list[HttpRequest], title: str = "") -> PacedClient:
         """Return a client whose requests are appended to `record` as they end.
 
-        Redirects are off, since they could carry credentials elsewhere; environment variables for
-        proxies and netrc are not read, for the same reason. Compression is not asked for and not
-        accepted, and bodies are bounded, since a small answer could fill the memory.
+        Redirects are off. Compression is not accepted, and bodies are bounded.
 
         Args:
-            owner: who shares a pool, e.g. the uid of a connection.
-            record: takes the requests.
+            owner: who shares a pool and a pace, e.g. the uid of a connection.
+            record: takes the requests. Waiting for a turn does not count in their seconds.
+            title: names the owner in the log; `owner` itself if empty.
         """
         if owner not in self._transports:
             transport = httpx.AsyncHTTPTransport(verify=_tls(), limits=LIMITS)
             self._transports[owner] = transport
-        return httpx.AsyncClient(
-            transport=_RecordingTransport(self._transports[owner], record),
-            headers={"Accept-Encoding": "identity"},
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-        )
+            self._pacers[owner] = Pacer(title or owner, self._max_wait)
+        paced = _Transport(self._transports[owner], self._pacers[owner], record)
+        return PacedClient(paced, self._timeout)
+
+    def pause(self, owner: str) -> float:
+        """Return the seconds for which an owner may send nothing, 0 if there is no pause."""
+        return self._pacers[owner].pause if owner in self._pacers else 0.0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -61,17 +94,28 @@ class HttpPool:
             await transport.aclose()
 
 
-class _RecordingTransport(httpx.AsyncBaseTransport):
-    """Passes requests on to the shared transport and notes each when it ends.
+class _Transport(httpx.AsyncBaseTransport):
+    """Passes requests on to the shared transport in their turn, and notes each when it ends.
 
     It has no `aclose`: the shared transport stays open when a run's client closes.
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, record: list[HttpRequest]) -> None:
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, pacer: Pacer, record: list[HttpRequest]
+    ) -> None:
         self._inner = inner
+        self._pacer = pacer
         self._record = record
+        self._has_turn = False
+
+    async def take_turn(self) -> None:
+        await self._pacer.turn()
+        self._has_turn = True
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not self._has_turn:
+            await self._pacer.turn()
+        self._has_turn = False
         begun = time.monotonic()
         sent = int(request.headers.get("content-length", "0"))
 
@@ -88,7 +132,7 @@ class _RecordingTransport(httpx.AsyncBaseTransport):
             )
 
         try:
-            response = await self._inner.handle_async_request(request)
+            response = await self._pacer.exchange(lambda: self._inner.handle_async_request(request))
         except BaseException:
             note(0, 0)
             raise

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,12 @@ from secretsync.adapter import (
     AdapterError,
     DesiredSecret,
     LedgerEntry,
+    RateLimited,
     RemoveRequest,
     RunResult,
     SecretValue,
     SyncRequest,
+    Unavailable,
 )
 from secretsync.crypto import Vault
 from secretsync.domain.adapter_problems import problem_from
@@ -32,7 +34,8 @@ from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.domain.resolution import resolve_source
 from secretsync.engine.certainty import known_versions
-from secretsync.engine.http import HttpPool
+from secretsync.engine.http import HttpPool, PacedClient
+from secretsync.engine.pacing import Paused
 from secretsync.engine.protocol import Progress
 from secretsync.engine.sealed import open_secret, stored_credentials
 from secretsync.engine.source import source_view
@@ -61,6 +64,7 @@ class RunReport:
         result: what the adapter did; None if it failed.
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
+        unsent: whether it failed only because its connection may not send, before it sent anything.
         target_key: names the document that the attempt was about; empty if it did not get so far.
         http_requests: the requests that were made, in order, in either case.
     """
@@ -68,6 +72,7 @@ class RunReport:
     result: RunResult | None = None
     problem: Problem | None = None
     transient: bool = False
+    unsent: bool = False
     target_key: str = ""
     http_requests: list[HttpRequest] = field(default_factory=list)
 
@@ -149,6 +154,7 @@ class Runner:
         except AdapterError as error:
             report.problem = problem_from(error)
             report.transient = error.transient
+            report.unsent = isinstance(error, Paused) and not report.http_requests
         except StorageFullError:
             report.problem = Problem(Code.UNAVAILABLE, Reason.STORAGE_FULL, STORAGE_FULL)
             report.transient = True
@@ -214,7 +220,8 @@ class Runner:
         report_progress: Callable[[Progress], None],
     ) -> RunResult:
         sync = work.sync
-        async with self._http.client(sync.connection_uid, report.http_requests) as http:
+        title = f"projects/{sync.project}/connections/{sync.connection}"
+        async with self._http.client(sync.connection_uid, report.http_requests, title) as http:
             shared: dict[str, Any] = {
                 "credentials": work.credentials,
                 "http": http,
@@ -226,20 +233,47 @@ class Runner:
                 "known_versions": work.known_versions,
                 "written_from": work.written_from,
                 "digest": work.digest,
-                "record_intent": functools.partial(record_intent, sync.target_key),
+                "record_intent": _in_turn(http, functools.partial(record_intent, sync.target_key)),
                 "report_progress": lambda step, done, total: report_progress(
                     Progress(step, done, total)
                 ),
             }
-            if run.action is RunAction.REMOVE:
-                return await self._registry.remove(sync.destination, RemoveRequest(**shared))
-            request = SyncRequest(
-                **shared,
-                desired=work.desired,
-                delete_missing=not sync.options.disable_secret_deletion,
-                claims=first_run_claims(sync),
-            )
-            return await self._registry.sync(sync.destination, request)
+            try:
+                return await self._dispatch(run, work, shared)
+            except (RateLimited, Unavailable) as error:
+                # However little the adapter made of the answer, the connection keeps to its pause.
+                pause = self._http.pause(sync.connection_uid)
+                if pause and not (error.retry_after or 0.0) >= pause:
+                    error.retry_after = pause
+                raise
+
+    async def _dispatch(self, run: SyncRun, work: _Work, shared: dict[str, Any]) -> RunResult:
+        sync = work.sync
+        if run.action is RunAction.REMOVE:
+            return await self._registry.remove(sync.destination, RemoveRequest(**shared))
+        request = SyncRequest(
+            **shared,
+            desired=work.desired,
+            delete_missing=not sync.options.disable_secret_deletion,
+            claims=first_run_claims(sync),
+        )
+        return await self._registry.sync(sync.destination, request)
+
+
+def _in_turn(http: PacedClient, record_intent: RecordIntent) -> Callable[..., Awaitable[None]]:
+    """Let a run wait for its turn to write before it says that it is about to, not after.
+
+    Whoever finds the intent after a crash judges by its time whether the write is still under way.
+    """
+
+    async def record(
+        entries: Sequence[LedgerEntry], based_on: str | None = None, *, refused: str | None = None
+    ) -> None:
+        if based_on is not None:
+            await http.take_turn()
+        await record_intent(entries, based_on, refused=refused)
+
+    return record
 
 
 def _too_slow(time_limit: float) -> Problem:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 CALL_SECONDS = 60
+MAX_WAIT = 30.0
+"""Seconds that a request waits if the destination asks for fewer; whoever calls is told of more."""
 
 
 async def call_destination(
@@ -43,9 +45,12 @@ async def call_destination(
         Problem: what the adapter raised, as `ConnectionService` in the API says.
     """
     # A pool of its own: calls that get no answer must not keep others from being made.
-    pool = HttpPool()
+    pool = HttpPool(max_wait=MAX_WAIT)
     try:
-        async with asyncio.timeout(CALL_SECONDS), pool.client("call", []) as http:
+        async with (
+            asyncio.timeout(CALL_SECONDS),
+            pool.client("call", [], "a call outside of runs") as http,
+        ):
             basics = {
                 "http": http,
                 "clock": app.clock,

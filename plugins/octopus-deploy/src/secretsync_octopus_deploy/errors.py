@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -25,10 +25,13 @@ from secretsync.adapter import (
 from secretsync_octopus_deploy.texts import WITHHELD, printable, repeats
 
 MAX_MESSAGE_LENGTH = 1000
+"""Characters of Octopus's own words that are shown at most."""
 MAX_PAUSE = 3600.0
 """Seconds that a server may ask for at most: a day's pause would be taken for a stuck sync."""
 
 _MAX_CLASSIFIED_LENGTH = 20_000
+_MAX_LINKS = 3
+_MAX_DETAIL_DEPTH = 4
 
 _STALE = re.compile(
     r"another user has made changes to the variables"
@@ -38,6 +41,15 @@ _STALE = re.compile(
 )
 _DENIED = re.compile(r"do not have permission|Missing permission:", re.IGNORECASE)
 _PERMISSION = re.compile(r"Missing permission:\s*([A-Za-z]{1,60})", re.IGNORECASE)
+_REFUSED_KEY = re.compile(
+    r"API key you provided was not valid"
+    r"|must be logged in to perform this action"
+    r"|(?:API key|access token)\b[^.]{0,60}\bexpired",
+    re.IGNORECASE,
+)
+_SAYS_NOTHING = re.compile(r"\W*(?:an )?unknown error(?: (?:has )?occurred)?\W*", re.IGNORECASE)
+_LINK = re.compile(r"https?://[^\s<>\"']{3,200}")
+_RESET = re.compile(r"(?:^|;)\s*t=(\d{1,9})\s*(?:;|$)")
 
 _PHRASES = (
     "another user has made changes to the variables",
@@ -53,12 +65,13 @@ _PHRASES = (
 """Sentences of Octopus's own that say enough, and certainly hold no value."""
 
 
-def error_from(  # noqa: PLR0911  one case of the protocol after the other
+def error_from(
     response: httpx.Response, *, now: datetime, secrets: Sequence[SecretValue] = ()
 ) -> AdapterError:
     """Return the adapter error for an answer whose status is not 2xx.
 
-    The texts are those that the Octopus REST API documents, or that its users have reported.
+    The texts are those that the Octopus REST API documents, or that its users have reported. A text
+    that leaves no doubt counts more than the status, which differs between versions.
 
     Args:
         response: the answer, already read.
@@ -70,86 +83,139 @@ def error_from(  # noqa: PLR0911  one case of the protocol after the other
         return _redirected(response, secrets)
     said = _said(response)
     text = _shown(said, secrets)
-    message = f"Octopus answered {_status_name(status)}: {text or 'no explanation was given'}"
-    if status == HTTPStatus.CONFLICT or (status == HTTPStatus.BAD_REQUEST and _STALE.search(said)):
-        return Conflict(message, hint="Somebody else edits the same variables; try again.")
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR and _DENIED.search(said):
+    message = f"Octopus answered {_status_name(status)}: {text or _silence(response)}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        pause = _retry_after(response, now)
+        return RateLimited(message, retry_after=_reset(response) if pause is None else pause)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        # Whatever it says: in maintenance it may speak of permissions, and yet it will pass.
+        return _unavailable(response, message, now)
+    return _told_by_text(message, said, text) or _told_by_status(response, message, text, now)
+
+
+def _told_by_text(message: str, said: str, text: str) -> AdapterError | None:
+    """Return the error that the text alone decides about, None if it does not."""
+    if _STALE.search(said):
+        return _conflict(message)
+    if _DENIED.search(said):
         return _denied(message, text)
+    if _REFUSED_KEY.search(said):
+        return _refused_key(message)
+    return None
+
+
+def _told_by_status(
+    response: httpx.Response, message: str, text: str, now: datetime
+) -> AdapterError:
+    status = response.status_code
+    if status == HTTPStatus.CONFLICT:
+        return _conflict(message)
     if status == HTTPStatus.UNAUTHORIZED:
-        return AuthenticationFailed(
-            message, hint="Check the connection's apiKey: it may be wrong, expired or revoked."
-        )
+        return _refused_key(message)
     if status == HTTPStatus.FORBIDDEN:
         return _denied(message, text)
     if status == HTTPStatus.NOT_FOUND:
         return NotFound(message)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited(message, retry_after=_retry_after(response, now))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return _unavailable(response, message, now)
     return InvalidConfig(message)
 
 
 def _said(response: httpx.Response) -> str:
-    """Return all that an answer says of its failure, as it came; may be empty."""
+    """Return all that an answer says of its failure, as it came; may be empty.
+
+    Never `FullException`: it is a trace of the server's code and may hold anything.
+    """
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         return ""
     if not isinstance(body, dict):
-        return ""
-    errors = body.get("Errors")
-    texts = [
-        body.get("ErrorMessage"),
-        *(errors if isinstance(errors, list) else []),
-        body.get("HelpText"),
-    ]
-    unique = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
-    return " ".join(unique)[:_MAX_CLASSIFIED_LENGTH]
+        return body.strip()[:_MAX_CLASSIFIED_LENGTH] if isinstance(body, str) else ""
+    fields = ("ErrorMessage", "Errors", "HelpText", "Details")
+    texts = [text for field in fields for text in _texts(body.get(field))]
+    said = " ".join(dict.fromkeys(texts))
+    links = _LINK.findall(
+        " ".join([*_texts(body.get("HelpLink")), *_texts(body.get("ParsedHelpLinks"))])
+    )
+    new = [link for link in dict.fromkeys(links) if link not in said]
+    if new:
+        said = f"{said} See {' '.join(new[:_MAX_LINKS])}".lstrip()
+    return said[:_MAX_CLASSIFIED_LENGTH]
+
+
+def _texts(value: object, depth: int = 0) -> list[str]:
+    """Return the texts in a field, which is one, or a list or an object of them."""
+    if isinstance(value, str):
+        return [value.strip()] if value.strip() and not _SAYS_NOTHING.fullmatch(value) else []
+    if depth == _MAX_DETAIL_DEPTH:
+        return []
+    items = value.values() if isinstance(value, dict) else value
+    if not isinstance(items, Iterable):
+        return []
+    return [text for item in items for text in _texts(item, depth + 1)]
+
+
+def _silence(response: httpx.Response) -> str:
+    """Return what to say of an answer that explains nothing."""
+    if response.content[:200].lstrip().startswith(b"<"):
+        return "the answer is a web page, perhaps of a proxy in between"
+    return "no explanation was given"
 
 
 def _shown(said: str, secrets: Sequence[SecretValue]) -> str:
     """Return what may be shown of that, in one line of bounded length.
 
-    A text that repeats a value is not shown at all: a hole in it would show where the value was,
-    and which short value made it.
+    A text that repeats a value is not shown at all, but for sentences of Octopus's own that are
+    part of it: a hole in it would show where the value was, and which short value made it.
     """
     text = " ".join(said.split())
+    # Cut first: what is not shown need not be compared.
+    start = text[:MAX_MESSAGE_LENGTH]
+    if not repeats(start, secrets):
+        return printable(start) + ("..." if len(text) > len(start) else "")
     lowered = text.casefold()
     known = next((phrase for phrase in _PHRASES if phrase.casefold() in lowered), "")
     permission = _PERMISSION.search(text)
     if permission and not repeats(permission[1], secrets):
         known = f"{known} Missing permission: {permission[1]}".strip()
-    if known:
-        return known
-    # Cut first: what is not shown need not be compared.
-    start = text[:MAX_MESSAGE_LENGTH]
-    if repeats(start, secrets):
-        return WITHHELD
-    return printable(start) + ("..." if len(text) > len(start) else "")
+    return known or WITHHELD
+
+
+def _conflict(message: str) -> Conflict:
+    return Conflict(message, hint="Somebody else edits the same variables; try again.")
+
+
+def _refused_key(message: str) -> AuthenticationFailed:
+    return AuthenticationFailed(
+        message, hint="Check the connection's apiKey: it may be wrong, expired or revoked."
+    )
 
 
 def _denied(message: str, text: str) -> PermissionDenied:
     found = _PERMISSION.search(text)
     permission = found[1] if found else "VariableView and VariableEdit"
     return PermissionDenied(
-        message, hint=f"Give the API key's user {permission} for this project and its environments."
+        message,
+        hint=f"Give the connection's user {permission} for this project and its environments.",
     )
 
 
 def _redirected(response: httpx.Response, secrets: Sequence[SecretValue]) -> InvalidConfig:
     """Return the error for a redirect; of where it leads, only scheme, host and port are told."""
-    origin = ""
+    origin = sent = ""
     try:
         target = urlsplit(response.headers.get("Location", ""))
         port = f":{target.port}" if target.port else ""
     except ValueError:
         pass
     else:
+        sent = target.netloc
         host = target.hostname or ""
         host = f"[{host}]" if ":" in host else host
         origin = f"{target.scheme}://{host}{port}" if target.scheme and host else ""
-    if len(origin) > MAX_MESSAGE_LENGTH or repeats(origin, secrets):
+    # As it was sent too: the host is in small letters by now, which hides a value from comparison.
+    if len(origin) > MAX_MESSAGE_LENGTH or repeats(f"{origin} {sent}", secrets):
         origin = ""
     where = printable(origin) or "another address"
     text = f"redirects to {where}; set instanceUrl to where Octopus itself is"
@@ -180,6 +246,12 @@ def _retry_after(response: httpx.Response, now: datetime) -> float | None:
         except (ValueError, OverflowError):
             return None
     return min(max(seconds, 0.0), MAX_PAUSE) if math.isfinite(seconds) else None
+
+
+def _reset(response: httpx.Response) -> float | None:
+    """Return the seconds until the limit that an answer tells of is lifted, if it tells of one."""
+    found = _RESET.search(response.headers.get("Octopus-RateLimit", ""))
+    return min(float(found[1]), MAX_PAUSE) if found else None
 
 
 def _status_name(status: int) -> str:
