@@ -34,10 +34,12 @@ def parse(
     except ValidationError as error:
         # include_input=False: what was given may be a credential.
         for detail in error.errors(include_input=False, include_url=False, include_context=False):
-            path = ".".join([field, *(str(part) for part in detail["loc"])])
-            known = model.model_fields if len(detail["loc"]) == 1 else {}
-            names = sorted(field.alias or name for name, field in known.items())
-            violations.add(path, _rule(detail["type"], detail["msg"], names))
+            aliases = {name: each.alias or name for name, each in model.model_fields.items()}
+            loc = [str(part) for part in detail["loc"]]
+            # Of a default that breaks a rule, pydantic tells the name that it has in Python.
+            loc[:1] = [aliases.get(name, name) for name in loc[:1]]
+            known = sorted(aliases.values()) if len(loc) == 1 else []
+            violations.add(".".join([field, *loc]), _rule(detail["type"], detail["msg"], known))
         return None
 
 

@@ -45,7 +45,7 @@ async def test_get_octopus_deploy(service: Service) -> None:
     assert found.distribution.startswith("secretsync-octopus-deploy ")
     assert list(found.capabilities) == ["discover"]
     config = MessageToDict(found.config_schema)
-    assert set(config["required"]) == {"spaceId", "projectId"}
+    assert set(config["required"]) == {"spaceId"}
     assert config["additionalProperties"] is False
     assert set(config["$defs"]["ScopeValues"]["properties"]) == {
         "environments",
@@ -54,17 +54,21 @@ async def test_get_octopus_deploy(service: Service) -> None:
         "processes",
         "actions",
         "channels",
+        "tenantTags",
     }
-    (method,) = found.methods
-    assert method.method == "api-key"
+    # In the plugin's order: the first is the usual one.
+    assert [each.method for each in found.methods] == ["api-key", "oidc"]
+    method = found.methods[0]
     properties = MessageToDict(method.credentials_schema)["properties"]
     assert properties["apiKey"]["writeOnly"] is True
     assert "writeOnly" not in properties["instanceUrl"]
     lists = {each.option_list: list(each.parameters) for each in found.option_lists}
     assert lists["spaces"] == []
     assert lists["projects"] == ["spaceId"]
-    kinds = ("environments", "roles", "machines", "processes", "actions", "channels")
+    kinds = ("environments", "roles", "machines", "processes", "actions", "channels", "tenantTags")
     assert all(lists[kind] == ["spaceId", "projectId"] for kind in kinds)
+    assert lists["libraryVariableSets"] == ["spaceId"]
+    assert lists["libraryTenantTags"] == ["spaceId", "libraryVariableSetId"]
     assert all(each.description for each in found.option_lists)
 
 

@@ -27,7 +27,9 @@ from secretsync.v1 import (
     secret_service_pb2,
     secret_sync_service_pb2,
 )
-from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig, ScopeValues
+from secretsync_octopus_deploy import plugin
+from secretsync_octopus_deploy.config import OctopusConfig, ScopeValues
+from secretsync_octopus_deploy.credentials import ApiKeyCredentials, OidcCredentials
 from secretsync_octopus_deploy.discovery import OPTION_LISTS
 
 ROOT = Path(__file__).parents[2]
@@ -180,8 +182,11 @@ def wire_names(model: type[BaseModel]) -> set[str]:
 
 def test_each_field_of_octopus_deploy_is_documented() -> None:
     text = reference("octopus-deploy")
-    connection = section(text, "Connection: method `api-key`")
-    assert set(rows(connection)) == wire_names(ApiKeyCredentials)
+    models = {"api-key": ApiKeyCredentials, "oidc": OidcCredentials}
+    assert plugin.destination().credential_models == models
+    for method, model in models.items():
+        connection = section(text, f"Connection: method `{method}`")
+        assert set(rows(connection)) == wire_names(model)
     documented = set(rows(section(text, "Sync: configuration")))
     assert documented == wire_names(OctopusConfig) | wire_names(ScopeValues)
     assert set(rows(section(text, "Lists of choices"))) == {each.name for each in OPTION_LISTS}

@@ -60,7 +60,8 @@ class DestinationInfo:
         title: the name for people, e.g. `Octopus Deploy`.
         description: one sentence for people.
         config_model: model of a sync's `destination_config`.
-        credential_models: model of a connection's `credentials`, per method, e.g. `api-key`.
+        credential_models: model of a connection's `credentials`, per method, e.g. `api-key`; the
+            usual method first.
         target_key: names the document that a configuration writes to, from the configuration and
             `ValidateResult.instance`. One document must have one key, however it is reached.
             Runs with the same key never run at the same time. Must not do I/O.

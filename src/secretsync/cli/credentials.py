@@ -95,7 +95,7 @@ def credential_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def choose_method(destination: Destination, method: str | None) -> str:
-    """Return how to authenticate: as asked for, or the only way that there is.
+    """Return how to authenticate: as asked for, or the way that the destination offers first.
 
     Raises:
         CliError: the destination cannot be used, or does not offer the method.
@@ -106,7 +106,7 @@ def choose_method(destination: Destination, method: str | None) -> str:
             f"{name} cannot be used: {destination.unavailable_reason}", ExitCode.CONFLICT
         )
     offered = [offer.method for offer in destination.methods]
-    if method is None and len(offered) == 1:
+    if method is None and offered:
         return offered[0]
     if method not in offered:
         raise invalid(f"--method for {name} must be one of: {', '.join(offered)}")

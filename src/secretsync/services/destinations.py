@@ -27,7 +27,7 @@ def destination_message(destination: LoadedDestination | FailedDestination) -> p
             pb.DestinationMethod(
                 method=method, credentials_schema=struct(model.model_json_schema(by_alias=True))
             )
-            for method, model in sorted(info.credential_models.items())
+            for method, model in info.credential_models.items()
         ],
         capabilities=sorted(info.capabilities),
         option_lists=[

@@ -690,7 +690,7 @@ class Destination(_message.Message):
 
     @_builtins.property
     def methods(self) -> _containers.RepeatedCompositeFieldContainer[Global___DestinationMethod]:
-        """The ways to authenticate."""
+        """The ways to authenticate; the first is the usual one."""
 
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -185,7 +185,7 @@ def test_a_destination_that_cannot_be_used(server: FakeServer, run: Run) -> None
     assert "octopus-deploy cannot be used: ImportError" in result.err
 
 
-def test_the_method_must_be_named_if_there_are_several(
+def test_the_first_method_is_taken_if_none_is_named(
     server: FakeServer, run: Run, key_file: str
 ) -> None:
     several = Destination()
@@ -194,12 +194,16 @@ def test_the_method_must_be_named_if_there_are_several(
         DestinationMethod(method="token", credentials_schema=struct({"type": "object"}))
     )
     server.replies["GetDestination"] = several
-    result = run(*CREATE)
+    result = run(*CREATE, "--method", "other")
     assert result.code == 2
     assert "must be one of: api-key, token" in result.err
-    result = run(*CREATE, "--method", "token", "--set", "a=b", "--secret-file", f"t={key_file}")
-    assert result.code == 0
-    assert credentials_sent(server) == {"a": "b", "t": SECRET}
+    words = [[], ["--method", "token", "--set", "a=b"]]
+    for each in words:
+        given = ["--set", f"instanceUrl={URL}", "--secret-file", f"apiKey={key_file}"]
+        assert run(*CREATE, *given, *each).code == 0
+    sent = server.all("CreateConnection", CreateConnectionRequest)
+    assert [each.connection.method for each in sent] == ["api-key", "token"]
+    assert "a" in sent[1].connection.credentials
 
 
 def test_get(server: FakeServer, run: Run) -> None:

@@ -4,6 +4,7 @@ import enum
 import ipaddress
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 import pytest
@@ -117,6 +118,23 @@ class TestConfig:
     def test_the_plugins_own_words_are_passed_on(self, registry: Registry) -> None:
         _, told = parse_config(registry, {"spaceId": "Spaces-0"})
         assert told == {"sync.config.spaceId": "there is no Spaces-0"}
+
+    def test_a_default_that_breaks_a_rule_is_told_by_its_name_on_the_wire(
+        self, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        odd = create_model(
+            "Odd",
+            __base__=AdapterModel,
+            given_twice=(Annotated[int, Field(gt=0, validate_default=True)], 0),
+        )
+        loaded = registry._loaded["vault"]
+        assert isinstance(loaded, LoadedDestination)
+        info = replace(loaded.info, config_model=odd)
+        monkeypatch.setitem(registry._loaded, "vault", LoadedDestination(info, ""))
+
+        assert parse_config(registry, {})[1] == {
+            "sync.config.givenTwice": "Input should be greater than 0"
+        }
 
     @pytest.mark.parametrize("given", [{"spaceId": True}, {"spaceId": 1}, {"spaceId": None}])
     def test_types_are_not_coerced(self, registry: Registry, given: dict[str, object]) -> None:

@@ -52,7 +52,7 @@ connection.add_command(options)
 @click.option(
     "--method",
     metavar="METHOD",
-    help="How to authenticate, e.g. api-key. Default: the only way that the destination offers.",
+    help="How to authenticate, e.g. api-key. Default: the first that the destination offers.",
 )
 @credential_options
 @description_option
