@@ -21,8 +21,17 @@ SCOPE_VALUES = {
     "processes": ["Runbooks-1", "Runbooks-2"],
     "actions": [BUILD_ACTION],
     "channels": ["Channels-2", "Channels-1"],
+    "tenantTags": ["Region/EU"],
 }
 PLACE = {"spaceId": "Spaces-1", "scope": "project", "projectId": "Projects-1"}
+LIBRARY_SET = "variableset-LibraryVariableSets-2"
+LIBRARY = {
+    "spaceId": "Spaces-1",
+    "scope": "library-variable-set",
+    "libraryVariableSetId": "LibraryVariableSets-2",
+    "scopeValues": {"tenantTags": ["Region/EU"]},
+}
+GIT_PLACE = {"spaceId": "Spaces-1", "projectId": "Projects-3"}
 
 
 async def options(service: Service, name: str, size: int = 0, **parameters: str) -> dict[str, str]:
@@ -104,6 +113,7 @@ async def test_the_sample_sync(octopus: Service, sandbox: Sandbox) -> None:
             "ProcessOwner": {"Runbooks-1", "Runbooks-2"},
             "Action": {BUILD_ACTION},
             "Channel": {"Channels-1", "Channels-2"},
+            "TenantTag": {"Region/EU"},
         }
 
     shown = await octopus.sync()
@@ -116,6 +126,100 @@ async def test_the_sample_sync(octopus: Service, sandbox: Sandbox) -> None:
 
     await octopus.syncs.DeleteSecretSync(pb.DeleteSecretSyncRequest(name=SYNC, remove_secrets=True))
     assert sandbox.inspect(SET)["Variables"] == foreign
+
+
+async def test_a_library_variable_set(octopus: Service, sandbox: Sandbox) -> None:
+    await octopus.put({"DB.Password": "hunter2"})
+    created = await add_sync(octopus, destination_config=struct(LIBRARY))
+    (run,) = await octopus.quiet()
+    run = await octopus.run(run.name)
+
+    assert created.destination_config == struct(LIBRARY)
+    assert run.state == pb.RUN_STATE_SUCCEEDED, run.message
+    path = f"/api/Spaces-1/variables/{LIBRARY_SET}"
+    requests = [(each.method, each.path) for each in run.http_requests]
+    assert requests == [("GET", path), ("PUT", path), ("GET", path)]
+    (row,) = sandbox.inspect(LIBRARY_SET)["Variables"]
+    assert (row["Name"], row["Value"]) == ("DB.Password", "hunter2")
+    assert row["Scope"] == {"TenantTag": ["Region/EU"]}
+
+    again = await octopus.trigger()
+    assert [each.method for each in again.http_requests] == ["GET"]
+    await octopus.remove()
+    assert sandbox.inspect(LIBRARY_SET)["Variables"] == []
+
+
+async def test_a_sync_moves_between_project_and_library_set_without_leaving_secrets(
+    octopus: Service, sandbox: Sandbox
+) -> None:
+    foreign = sandbox.inspect(SET)["Variables"]
+    await octopus.put({"TOKEN": "hunter2"})
+    await add_sync(octopus, is_auto_sync_enabled=False)
+    await octopus.trigger()
+    for place, elsewhere in ((PLACE, LIBRARY), (LIBRARY, PLACE)):
+        move = octopus.update_sync(["destination_config"], destination_config=struct(elsewhere))
+        refusal = await refused(move)
+        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
+        assert refusal.reason == "SECRETS_LEFT_BEHIND"
+        assert (await octopus.sync()).destination_config == struct(place)
+
+        await octopus.remove()
+        await octopus.update_sync(["destination_config"], destination_config=struct(elsewhere))
+        await octopus.trigger()
+        rows = [*sandbox.inspect(SET)["Variables"], *sandbox.inspect(LIBRARY_SET)["Variables"]]
+        (ours,) = [row for row in rows if row["Name"] == "TOKEN"]
+        assert ("TenantTag" in ours["Scope"]) == (elsewhere is LIBRARY)
+    await octopus.remove()
+    assert sandbox.inspect(SET)["Variables"] == foreign
+    assert sandbox.inspect(LIBRARY_SET)["Variables"] == []
+
+
+async def test_a_project_in_git_warns_of_variables_that_are_there_twice(
+    octopus: Service, sandbox: Sandbox
+) -> None:
+    await octopus.put({"Inventory.BaseUrl": "https://secret.example.com"})
+    await add_sync(octopus, destination_config=struct(GIT_PLACE))
+    (run,) = await octopus.quiet()
+    run = await octopus.run(run.name)
+
+    assert run.state == pb.RUN_STATE_SUCCEEDED, run.message
+    (warning,) = run.warnings
+    assert "in Git (branch main): Inventory.BaseUrl." in warning
+    rows = sandbox.inspect("variableset-Projects-3")["Variables"]
+    assert [row["Name"] for row in rows if row["IsSensitive"]] == [
+        "Inventory.ApiToken",
+        "Inventory.BaseUrl",
+    ]
+    again = await octopus.trigger()
+    assert [each.method for each in again.http_requests] == ["GET"]
+    await octopus.remove()
+
+
+async def test_values_arrive_as_the_source_has_them_and_the_run_says_what_it_did(
+    octopus: Service, sandbox: Sandbox
+) -> None:
+    values = {
+        "EMPTY": "",
+        "SPACES": "  both ends \t ",
+        "CRLF": "one\r\ntwo\r\n",
+        "LF": "\none\ntwo\n",
+        "UNICODE": "p\u00e4ss \N{PILE OF POO} e\u0301 \ufeff\u2028\x00",
+        "SHORT": "abc",
+        "OCTO": "#{Octopus.Environment.Name}",
+    }
+    await octopus.put(values)
+    await add_sync(octopus, destination_config=struct({**GIT_PLACE, "projectId": "Projects-2"}))
+    (run,) = await octopus.quiet()
+    run = await octopus.run(run.name)
+
+    rows = sandbox.inspect("variableset-Projects-2")["Variables"]
+    wanted = {**values, "OCTO": "##{Octopus.Environment.Name}"}
+    assert {row["Name"]: row["Value"] for row in rows} == wanted
+    (warning,) = run.warnings
+    assert "does not mask values of three characters or fewer" in warning
+    assert warning.endswith(": SHORT.")
+    reasons = {each.key: each.reason for each in run.key_results if each.reason}
+    assert reasons == {"OCTO": "#{ in its value is escaped"}
 
 
 async def test_disable_secret_deletion_keeps_what_the_source_lost(
@@ -165,6 +269,16 @@ async def test_lists_of_choices(octopus: Service, size: int) -> None:
         found = await options(octopus, kind, size, spaceId="Spaces-1", projectId="Projects-1")
         assert set(wanted) <= found.keys(), kind
         assert all(found.values())
+    library = await options(octopus, "libraryVariableSets", size, spaceId="Spaces-1")
+    assert "LibraryVariableSets-2" in library
+    tags = await options(
+        octopus,
+        "libraryTenantTags",
+        size,
+        spaceId="Spaces-1",
+        libraryVariableSetId="LibraryVariableSets-2",
+    )
+    assert {"Region/EU", "Region/US"} <= tags.keys()
 
 
 async def test_lists_of_choices_that_cannot_be_had(octopus: Service) -> None:

@@ -55,7 +55,7 @@ async def not_kept(octopus: Service, attempt: Any) -> Refusal:  # noqa: ANN401
         ("ftp://octopus.example", "must begin with https://"),
         ("octopus.example", "must begin with https://"),
         ("file:///etc/passwd", "must begin with https://"),
-        ("http://octopus.example", "use https: over http the API key and all secrets travel"),
+        ("http://octopus.example", "use https: over http the credentials and all secrets travel"),
         ("https://user:pass@octopus.example", "must not contain credentials: put the API key"),
         ("https://", "must name a host"),
         ("https://octopus.example:99999", "is not a valid address"),
@@ -162,10 +162,21 @@ async def test_a_read_only_key_cannot_sync(octopus: Service, sandbox: Sandbox) -
     ("config", "expected"),
     [
         ({}, {"spaceId": "is required", "projectId": "is required"}),
-        ({**PLACE, "projectID": "x"}, {"projectID": "is not a field; known fields are: oct"}),
+        ({**PLACE, "projectID": "x"}, {"projectID": "is not a field; known fields are: lib"}),
         ({**PLACE, "spaceId": "default"}, {"spaceId": 'must be an id such as "Spaces-1"'}),
         ({**PLACE, "projectId": 7}, {"projectId": "Input should be a valid string"}),
-        ({**PLACE, "scope": "library"}, {"scope": "Input should be 'project'"}),
+        (
+            {**PLACE, "scope": "library"},
+            {"scope": "Input should be 'project' or 'library-variable-set'"},
+        ),
+        (
+            {**PLACE, "scope": "library-variable-set", "scopeValues": {"channels": ["Channels-1"]}},
+            {
+                "projectId": 'must not be set with scope "library-variable-set"',
+                "libraryVariableSetId": 'is required with scope "library-variable-set"',
+                "scopeValues": "a library variable set has no processes, actions (steps) and",
+            },
+        ),
         (
             {**PLACE, "scopeValues": {"environment": [], "roles": "web"}},
             {

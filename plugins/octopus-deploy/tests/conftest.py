@@ -10,10 +10,10 @@ import pytest
 # Test folders are no packages: this lets all modules here import what they share.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from octopus_kit import SET_ID, Engine, config_of
+from octopus_kit import LIBRARY_SET_ID, SET_ID, Engine, config_of
 
-from secretsync_octopus_deploy import runs
-from secretsync_octopus_deploy.config import ApiKeyCredentials
+from secretsync_octopus_deploy import arrival, git_variables, runs
+from secretsync_octopus_deploy.credentials import ApiKeyCredentials
 from secretsync_octopus_deploy.sandbox.process import Sandbox, start_sandbox
 
 EngineFactory = Callable[..., Engine]
@@ -26,12 +26,19 @@ def _sandbox_process() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(_sandbox_process: Sandbox) -> Sandbox:
-    """A sandbox without faults, with an empty log and no variables in the project in use."""
+def sandbox(_sandbox_process: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox without faults, with an empty log and no variables in the places in use.
+
+    As after a validation, it is remembered that the project in use is not in Git.
+    """
+    memory = git_variables.GitMemory()
+    memory.remember(_sandbox_process.base_url, config_of(), git_variables.GitHome(in_git=False))
+    monkeypatch.setattr(git_variables, "PROJECTS", memory)
     _sandbox_process.clear_faults()
     _sandbox_process.refuse_unknown_scope_ids(refuse=False)
     _sandbox_process.thaw(SET_ID)
     _sandbox_process.put_variables(SET_ID, [])
+    _sandbox_process.put_variables(LIBRARY_SET_ID, [])
     _sandbox_process.clear_requests()
     return _sandbox_process
 
@@ -39,7 +46,7 @@ def sandbox(_sandbox_process: Sandbox) -> Sandbox:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(runs, "SETTLE", 0.02)
+    monkeypatch.setattr(arrival, "SETTLE", 0.02)
 
 
 @pytest.fixture
@@ -55,10 +62,11 @@ def engine(sandbox: Sandbox, http: httpx.AsyncClient) -> EngineFactory:
 
     def make(
         scope: Mapping[str, Sequence[str]] | None = None,
+        /,
         *,
         key: str | None = None,
         url: str | None = None,
-        **config: str,
+        **config: str | None,
     ) -> Engine:
         credentials = ApiKeyCredentials.model_validate(
             {"instanceUrl": url or sandbox.base_url, "apiKey": key or sandbox.api_key}

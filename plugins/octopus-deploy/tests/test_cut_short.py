@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from octopus_kit import DEV, PROD, SET_ID, Engine, actions, row
 
-from secretsync_octopus_deploy import runs
+from secretsync_octopus_deploy import arrival
 from secretsync_octopus_deploy.draft import CANNOT_TELL
 from secretsync_octopus_deploy.ownership import DOUBTED
 from secretsync_octopus_deploy.sandbox.process import Sandbox
@@ -88,7 +88,7 @@ async def test_what_a_killed_run_created_becomes_an_entry_before_anything_is_wri
 async def test_a_write_that_arrives_while_the_next_run_looks_is_recognised(
     sandbox: Sandbox, engine: EngineFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "SETTLE", 10.0)
+    monkeypatch.setattr(arrival, "SETTLE", 10.0)
     mine, late = engine(), engine()
     late.config = mine.config
     await die_unsent(mine, {"A": "1", "B": "1"})
@@ -133,7 +133,7 @@ async def test_a_write_that_does_not_arrive_in_time_is_taken_for_lost(
 async def test_an_old_write_is_not_waited_for(
     sandbox: Sandbox, engine: EngineFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "SETTLE", 3600.0)
+    monkeypatch.setattr(arrival, "SETTLE", 3600.0)
     mine = engine()
     await die_unsent(mine, {"A": "1"})
     mine.written_from = dict.fromkeys(mine.written_from, 3600.0)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from octopus_kit import Engine, config_of
+from octopus_kit import LIBRARY, Engine, config_of
 
 from secretsync.adapter import DiscoverRequest, DiscoverResult, InvalidConfig, NotFound, Unavailable
 from secretsync_octopus_deploy import plugin
@@ -20,6 +20,7 @@ EngineFactory = Callable[..., Engine]
 Lister = Callable[..., Any]
 
 SHOP = {"spaceId": "Spaces-1", "projectId": "Projects-1"}
+SHARED = {"spaceId": "Spaces-1", "libraryVariableSetId": "LibraryVariableSets-1"}
 
 
 @pytest.fixture
@@ -50,27 +51,46 @@ async def test_spaces_and_projects(listed: Lister) -> None:
         ("machines", {"Machines-1", "Machines-2", "Machines-3"}),
         ("channels", {"Channels-1", "Channels-2"}),
         ("processes", {"Projects-1", "Runbooks-1", "Runbooks-2"}),
+        ("tenantTags", {"Region/EU", "Region/US"}),
+        ("libraryEnvironments", {"Environments-1", "Environments-2", "Environments-3"}),
+        ("libraryRoles", {"web-server", "database"}),
+        ("libraryMachines", {"Machines-1", "Machines-2", "Machines-3"}),
+        ("libraryTenantTags", {"Region/EU", "Region/US"}),
     ],
 )
 async def test_scope_values(listed: Lister, name: str, expected: set[str]) -> None:
-    result = await listed(name, parameters=SHOP)
+    result = await listed(name, parameters=SHARED if name.startswith("library") else SHOP)
 
     assert expected <= {option.id for option in result.options}
     names = [option.name.casefold() for option in result.options]
     assert names == sorted(names)
 
 
-async def test_every_offered_action_is_accepted_by_a_sync(
-    listed: Lister, engine: EngineFactory, sandbox: Sandbox
+async def test_library_variable_sets_are_those_that_hold_variables(listed: Lister) -> None:
+    found = pairs(await listed("libraryVariableSets", parameters={"spaceId": "Spaces-1"}))
+
+    names = [name for _, name in found]
+    assert names[:2] == ["Notifications", "Shared Settings"]
+    # A script module.
+    assert "Deploy Helpers" not in names
+
+
+@pytest.mark.parametrize("place", [SHOP, SHARED])
+async def test_everything_that_is_offered_is_accepted_by_a_sync(
+    listed: Lister, engine: EngineFactory, sandbox: Sandbox, place: dict[str, str]
 ) -> None:
     scope = {}
-    for option_list in OPTION_LISTS[2:]:
-        options = (await listed(option_list.name, parameters=SHOP)).options
+    lists = [one for one in OPTION_LISTS if set(one.parameters) == set(place)]
+    for option_list in lists:
+        options = (await listed(option_list.name, parameters=place)).options
         assert options
-        scope[option_list.name] = [option.id for option in options]
+        name = option_list.name.removeprefix("library")
+        scope[name[0].lower() + name[1:]] = [option.id for option in options]
+    config = config_of(scope, **{**({} if place is SHOP else LIBRARY), **place})
 
-    result = await engine().validate(config_of(scope, projectId="Projects-1"))
+    result = await engine().validate(config)
 
+    assert len(scope) == (7 if place is SHOP else 4)
     assert result.warnings == ()
     assert sandbox.requests()
 
@@ -128,9 +148,17 @@ async def test_missing_parameters_are_all_named(listed: Lister) -> None:
     assert set(caught.value.violations) == {"spaceId", "projectId"}
     assert 'must be an id such as "Spaces-1"' in caught.value.violations["spaceId"]
 
+    with pytest.raises(InvalidConfig) as caught:
+        await listed("libraryRoles", parameters={"spaceId": "Spaces-1"})
+    with pytest.raises(InvalidConfig) as other:
+        await listed("libraryVariableSets")
+
+    assert set(caught.value.violations) == {"libraryVariableSetId"}
+    assert set(other.value.violations) == {"spaceId"}
+
 
 async def test_unknown_lists_are_refused(listed: Lister) -> None:
-    with pytest.raises(InvalidConfig, match="there are spaces, projects, environments") as caught:
+    with pytest.raises(InvalidConfig, match="there are spaces, projects, library") as caught:
         await listed("tenants")
 
     assert set(caught.value.violations) == {"optionList"}
@@ -142,7 +170,13 @@ async def test_places_that_do_not_exist_are_named(listed: Lister) -> None:
     with pytest.raises(NotFound) as project:
         await listed("roles", parameters={"spaceId": "Spaces-1", "projectId": "Projects-99"})
 
+    with pytest.raises(NotFound) as library:
+        await listed(
+            "libraryRoles", parameters={**SHARED, "libraryVariableSetId": "LibraryVariableSets-99"}
+        )
+
     assert (space.value.field, project.value.field) == ("spaceId", "projectId")
+    assert library.value.field == "libraryVariableSetId"
 
 
 async def test_odd_lists_are_read_tolerantly(listed: Lister, sandbox: Sandbox) -> None:

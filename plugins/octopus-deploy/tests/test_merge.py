@@ -310,15 +310,36 @@ def test_unknown_scope_ids_are_all_named_per_field() -> None:
         "environments": ["Environments-1", "Environments-7", "Environments-8"],
         "machines": ["Machines-9"],
         "roles": ["web-server"],
+        "tenantTags": ["Tier/Gold", "us-east"],
     }
 
     with pytest.raises(InvalidConfig) as caught:
         plan_of(variable_set(), sync_request({"A": "value-a"}, scope=scope))
 
-    assert set(caught.value.violations) == {"scopeValues.environments", "scopeValues.machines"}
+    assert set(caught.value.violations) == {
+        "scopeValues.environments",
+        "scopeValues.machines",
+        "scopeValues.tenantTags",
+    }
+    assert "no us-east for this project" in caught.value.violations["scopeValues.tenantTags"]
     said = caught.value.violations["scopeValues.environments"]
     assert "no Environments-7, Environments-8" in said
     assert "Choose from: Environments-1, Environments-2" in said
+
+
+def test_tenant_tags_are_known_by_whatever_id_octopus_offers() -> None:
+    offered = {"TenantTags": [{"Id": "TagSets-1/Tags-0", "Name": "EU"}]}
+    current = variable_set(scope_values=offered)
+    by_name = sync_request({"A": "value-a"}, scope={"tenantTags": ["Region/EU"]})
+    by_id = sync_request({"A": "value-a"}, scope={"tenantTags": ["TagSets-1/Tags-0"]})
+
+    with pytest.raises(InvalidConfig) as caught:
+        plan_of(current, by_name)
+
+    (said,) = caught.value.violations.values()
+    assert "Choose from: TagSets-1/Tags-0." in said
+    (written,) = sent(current, plan_of(current, by_id))
+    assert written["Scope"] == {"TenantTag": ["TagSets-1/Tags-0"]}
 
 
 def test_every_kind_of_scope_is_written_under_its_key() -> None:
@@ -329,6 +350,7 @@ def test_every_kind_of_scope_is_written_under_its_key() -> None:
         "processes": ["Projects-2"],
         "actions": ["action-1"],
         "channels": ["Channels-1"],
+        "tenantTags": ["Tier/Gold", "Regions/us-east"],
     }
     current = variable_set()
 
@@ -341,6 +363,7 @@ def test_every_kind_of_scope_is_written_under_its_key() -> None:
         "Machine": ["Machines-1"],
         "ProcessOwner": ["Projects-2"],
         "Role": ["web-server"],
+        "TenantTag": ["Regions/us-east", "Tier/Gold"],
     }
 
 

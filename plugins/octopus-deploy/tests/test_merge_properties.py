@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from octopus_kit import SCOPE_VALUES, SET_ID, config_of, removal_request, sync_request
+from octopus_kit import LIBRARY, SCOPE_VALUES, SET_ID, config_of, removal_request, sync_request
 
 from secretsync.adapter import InvalidConfig, LedgerEntry
 from secretsync_octopus_deploy import merge, octostache
+from secretsync_octopus_deploy.config import OctopusConfig
 from secretsync_octopus_deploy.ownership import Unconfirmed
 from secretsync_octopus_deploy.plan import Plan
 from secretsync_octopus_deploy.rows import Row, canonical_scope, identity_of
-from secretsync_octopus_deploy.runs import new_ledger
 from secretsync_octopus_deploy.sandbox.variable_set import VariableSet as StoredSet
 from secretsync_octopus_deploy.variable_set import VariableSet
 from secretsync_octopus_deploy.verify import verify
@@ -25,7 +25,10 @@ SCOPES: list[dict[str, list[str]]] = [
     {"environments": ["Environments-1"]},
     {"environments": ["Environments-2", "Environments-1"]},
     {"environments": ["Environments-1"], "roles": ["web-server"]},
+    {"tenantTags": ["Regions/us-east"]},
+    {"environments": ["Environments-1"], "tenantTags": ["Tier/Gold", "Regions/us-east"]},
 ]
+PLACES: list[Json] = [{}, LIBRARY]
 NAMES = ["Alpha", "ALPHA", "alpha", "Beta", "beta.x", "Gamma", "straße", "STRASSE"]
 
 row_scopes = st.sampled_from(
@@ -36,7 +39,8 @@ row_scopes = st.sampled_from(
         {"Environment": ["Environments-1", "Environments-2"]},
         {"Environment": ["Environments-1"], "Role": ["web-server"]},
         {"Environment": ["Environments-1"], "NewKindOfScope": ["x"]},
-        {"TenantTag": ["Region/EU"]},
+        {"TenantTag": ["Regions/us-east"]},
+        {"TenantTag": ["Regions/us-east", "Tier/Gold"], "Environment": ["Environments-1"]},
     ]
 )
 
@@ -70,6 +74,7 @@ secrets = st.dictionaries(
     max_size=5,
 )
 wishes = st.tuples(st.sampled_from(SCOPES), secrets)
+places = st.sampled_from(PLACES)
 
 
 @dataclass
@@ -78,11 +83,16 @@ class Syncing:
 
     scope: dict[str, list[str]]
     secrets: Mapping[str, str]
+    place: Json = field(default_factory=dict)
     ledger: tuple[LedgerEntry, ...] = ()
+
+    def config(self) -> OctopusConfig:
+        """Return its configuration."""
+        return config_of(self.scope, **self.place)
 
     def wanted(self) -> dict[str, tuple[str, str]]:
         """Return name and stored value per identity."""
-        keys = {"environments": "Environment", "roles": "Role"}
+        keys = {"environments": "Environment", "roles": "Role", "tenantTags": "TenantTag"}
         scope = canonical_scope({keys[kind]: ids for kind, ids in self.scope.items()})
         return {
             identity_of(name, scope): (name, octostache.escape(value))
@@ -127,7 +137,7 @@ class Server:
     def sync(self, one: Syncing, other: Syncing, *, is_trusted: bool = True) -> None:
         request = sync_request(
             one.secrets,
-            scope=one.scope,
+            config=one.config(),
             ledger=one.ledger,
             known=[self.stored.version] if is_trusted else [],
             claimed_by_others={entry.identity: "syncs/other" for entry in other.ledger},
@@ -137,7 +147,7 @@ class Server:
 
     def remove(self, one: Syncing, other: Syncing) -> None:
         claimed = {entry.identity: "syncs/other" for entry in other.ledger}
-        request = removal_request(one.ledger, claimed_by_others=claimed)
+        request = removal_request(one.ledger, config=one.config(), claimed_by_others=claimed)
         one.ledger = self._apply(merge.plan_removal(self.read(), request, Unconfirmed()))
 
     def _apply(self, plan: Plan) -> tuple[LedgerEntry, ...]:
@@ -148,7 +158,7 @@ class Server:
             verdict = verify(before, plan, self.read())
             assert (verdict.problems, verdict.warnings, verdict.is_only_change) == ((), (), True)
             ids = verdict.ids
-        return new_ledger(plan, self.read().version_text, ids)
+        return plan.ledger(self.read().version_text, ids)
 
     def tamper(self, one: Syncing, number: int) -> None:
         """Let somebody else overwrite the value of one of a sync's rows."""
@@ -172,16 +182,17 @@ def check_ledger(server: Server, one: Syncing) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(starting_rows, wishes, wishes, secrets, st.none() | st.integers(0, 9))
+@given(starting_rows, wishes, wishes, secrets, st.none() | st.integers(0, 9), places)
 def test_foreign_rows_stay_and_ours_are_as_wanted(
     rows: list[Json],
     first: tuple[dict[str, list[str]], dict[str, str]],
     second: tuple[dict[str, list[str]], dict[str, str]],
     later: dict[str, str],
     tampered: int | None,
+    place: Json,
 ) -> None:
     server = Server(rows)
-    one, other = Syncing(*first), Syncing(*second)
+    one, other = Syncing(*first, place), Syncing(*second, place)
     ours = {*one.wanted(), *other.wanted(), *Syncing(one.scope, later).wanted()}
     foreign = server.others(ours)
 
@@ -226,15 +237,15 @@ def test_foreign_rows_stay_and_ours_are_as_wanted(
 
 
 @settings(max_examples=100, deadline=None)
-@given(starting_rows, wishes, st.sampled_from(["a", "be", "str", ""]))
+@given(starting_rows, wishes, st.sampled_from(["a", "be", "str", ""]), places)
 def test_a_first_run_takes_away_only_sensitive_rows_of_its_scope_and_names(
-    rows: list[Json], wish: tuple[dict[str, list[str]], dict[str, str]], prefix: str
+    rows: list[Json], wish: tuple[dict[str, list[str]], dict[str, str]], prefix: str, place: Json
 ) -> None:
     server = Server(rows)
-    one = Syncing(*wish)
-    scope = config_of(one.scope).scope_values.as_scope()
+    one = Syncing(*wish, place)
+    scope = one.config().scope_values.as_scope()
     request = sync_request(
-        one.secrets, scope=one.scope, claims=lambda name: name.casefold().startswith(prefix)
+        one.secrets, config=one.config(), claims=lambda name: name.casefold().startswith(prefix)
     )
     before = server.contents()
 

@@ -1,38 +1,11 @@
 """What is written is what a deployment sees: escaping against the rules of Octopus's parser."""
 
-import re
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from octostache_oracle import evaluate
 
 from secretsync_octopus_deploy import octostache
-
-# The text rules of Octostache's TemplateParser, in its order, and the one conditional in use.
-# A "##" before "#{" prints one hash; the parser wants a character after that "#{".
-RULES = (
-    (re.compile(r"[^#]"), lambda found: found),
-    (re.compile(r"#\Z"), lambda _: "#"),
-    (re.compile(r"##(?=#\{.)", re.DOTALL), lambda _: "#"),
-    (re.compile(r"##\{"), lambda _: "#{"),
-    (re.compile(r"#[^{]", re.DOTALL), lambda found: found),
-    (re.compile(r"#\{unless _\}#\{/unless\}"), lambda _: ""),
-)
-
-
-def evaluate(text: str) -> str:
-    """Return what Octostache prints; fail on anything that it would look up."""
-    printed, position = [], 0
-    while position < len(text):
-        for pattern, prints in RULES:
-            found = pattern.match(text, position)
-            if found:
-                printed.append(prints(found[0]))
-                position = found.end()
-                break
-        else:
-            raise AssertionError(f"an expression starts at {text[position:]!r}")
-    return "".join(printed)
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,18 @@ def test_it_describes_itself() -> None:
     assert info.capabilities == {Capability.DISCOVER}
     assert info.name_identity("DB.Password") == info.name_identity("db.PASSWORD")
     assert info.name_identity("stra\u00dfe") != info.name_identity("STRASSE")
-    assert set(info.credential_models) == {"api-key"}
-    assert [one.name for one in info.option_lists] == ["spaces", "projects", *SCOPE_KINDS]
+    # The first is the one that the command line takes.
+    assert list(info.credential_models) == ["api-key", "oidc"]
+    assert [one.name for one in info.option_lists] == [
+        "spaces",
+        "projects",
+        "libraryVariableSets",
+        *SCOPE_KINDS,
+        "libraryEnvironments",
+        "libraryRoles",
+        "libraryMachines",
+        "libraryTenantTags",
+    ]
 
 
 def test_the_entry_point_is_the_plugin() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from octopus_kit import DEV, SET_ID, Engine, config_of
+from octopus_kit import DEV, LIBRARY, LIBRARY_SET_ID, SET_ID, Engine, config_of
 
 from secretsync.adapter import (
     AdapterError,
@@ -133,7 +133,7 @@ async def test_a_disabled_user(sandbox: Sandbox, engine: EngineFactory) -> None:
 async def test_a_user_that_is_not_told(sandbox: Sandbox, engine: EngineFactory) -> None:
     sandbox.fault(**given("users/me", []))
 
-    with pytest.raises(Unavailable, match="did not tell whose"):
+    with pytest.raises(Unavailable, match="did not tell who"):
         await engine().validate()
 
 
@@ -195,8 +195,64 @@ async def test_unknown_scope_ids(engine: EngineFactory) -> None:
 async def test_a_project_in_git_works_with_a_warning(engine: EngineFactory) -> None:
     result = await engine().validate(config_of(projectId="Projects-3"))
 
-    assert len(result.warnings) == 1
-    assert "keeps its variables in Git" in result.warnings[0]
+    (warning,) = result.warnings
+    assert "keeps its variables in Git" in warning
+    assert "warns of variables of the same name and scope in Git" in warning
+
+
+async def test_a_library_variable_set_is_proved_and_nothing_changed(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    before = sandbox.inspect(LIBRARY_SET_ID)
+
+    result = await engine().validate(config_of(DEV, **LIBRARY))
+
+    summary = "Octopus Deploy 2023.1.9626 as svc, library variable set Notifications"
+    assert result.summary == summary
+    assert result.warnings == ()
+    assert [one.path for one in sandbox.requests()] == [
+        "/api",
+        "/api/users/me",
+        "/api/Spaces-1/libraryvariablesets/LibraryVariableSets-2",
+        f"/api/Spaces-1/variables/{LIBRARY_SET_ID}",
+        "/api/users/Users-1/permissions",
+    ]
+    assert sandbox.inspect(LIBRARY_SET_ID) == before
+
+
+@pytest.mark.parametrize("told", ["variableset-LibraryVariableSets-7", None])
+async def test_a_library_set_whose_variables_are_elsewhere_is_refused(
+    sandbox: Sandbox, engine: EngineFactory, told: str | None
+) -> None:
+    found = {"Id": "LibraryVariableSets-2", "ContentType": "Variables", "VariableSetId": told}
+    sandbox.fault(**given("LibraryVariableSets-2$", found))
+
+    with pytest.raises(InvalidConfig) as caught:
+        await engine().validate(config_of(**LIBRARY))
+
+    (said,) = caught.value.violations.values()
+    assert set(caught.value.violations) == {"libraryVariableSetId"}
+    assert f"has its variables elsewhere than in {LIBRARY_SET_ID}" in said
+
+
+async def test_a_script_module_is_no_place_for_variables(engine: EngineFactory) -> None:
+    module = {**LIBRARY, "libraryVariableSetId": "LibraryVariableSets-3"}
+
+    with pytest.raises(InvalidConfig) as caught:
+        await engine().validate(config_of(**module))
+
+    assert "is a script module" in caught.value.violations["libraryVariableSetId"]
+
+
+async def test_a_read_only_key_is_refused_for_a_library_set(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    mine = engine(key=sandbox.read_only_api_key)
+
+    with pytest.raises(PermissionDenied, match="LibraryVariableSetEdit") as caught:
+        await mine.validate(config_of(**LIBRARY))
+
+    assert "in Spaces-1 for LibraryVariableSets-2" in caught.value.message
 
 
 async def test_a_project_that_is_no_object(sandbox: Sandbox, engine: EngineFactory) -> None:
@@ -223,7 +279,7 @@ async def test_permissions_that_are_not_told_are_a_warning(
 
     (warning,) = (await engine().validate(config_of())).warnings
 
-    assert "could not be checked that the API key may edit variables" in warning
+    assert "could not be checked that the connection's user may edit variables" in warning
     assert said in warning
 
 
@@ -301,6 +357,26 @@ def test_variables_without_environment_need_permissions_of_their_own() -> None:
         "VariableEditUnscoped",
     ]
     assert missing_permissions(unscoped, config_of({"roles": ["web-server"]})) == []
+
+
+def test_library_sets_have_permissions_of_their_own() -> None:
+    of_projects = granted(VariableViewUnscoped=[EVERYWHERE], VariableEditUnscoped=[EVERYWHERE])
+    # Library sets belong to no project, so that a restriction to projects cannot concern them.
+    places = [{"RestrictedToProjectIds": ["Projects-1"], "RestrictedToEnvironmentIds": []}]
+    enough = granted(LibraryVariableSetView=places, LibraryVariableSetEdit=places)
+    elsewhere = granted(
+        LibraryVariableSetView=[EVERYWHERE],
+        LibraryVariableSetEdit=[{"RestrictedToEnvironmentIds": ["Environments-2"]}],
+    )
+
+    assert missing_permissions(of_projects, config_of(**LIBRARY)) == [
+        "LibraryVariableSetView",
+        "LibraryVariableSetEdit",
+    ]
+    assert missing_permissions(enough, config_of(**LIBRARY)) == []
+    assert missing_permissions(elsewhere, config_of(DEV, **LIBRARY)) == [
+        "LibraryVariableSetEdit for Environments-1"
+    ]
 
 
 def test_an_administrator_may_everything() -> None:

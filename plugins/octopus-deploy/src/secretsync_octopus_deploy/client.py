@@ -1,45 +1,49 @@
 """Calls the Octopus REST API: one method for each request that the plugin makes."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from secretsync.adapter import (
     AdapterError,
     AdapterRequest,
+    AuthenticationFailed,
     InvalidConfig,
     NotFound,
+    PermissionDenied,
     SecretValue,
     Unavailable,
 )
 from secretsync_octopus_deploy import json_text
-from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig
+from secretsync_octopus_deploy.authentication import authentication_of
+from secretsync_octopus_deploy.config import OctopusConfig
 from secretsync_octopus_deploy.errors import error_from
+from secretsync_octopus_deploy.http_calls import call
+from secretsync_octopus_deploy.permissions import needed_permissions
 from secretsync_octopus_deploy.texts import printable, repeats
 from secretsync_octopus_deploy.variable_set import VariableSet
 
 MAX_SHOWN_LENGTH = 200
-NOT_SHOWN = "(not shown, because it repeats the API key)"
+NOT_SHOWN = "(not shown, because it repeats a credential)"
 
 
 class OctopusClient:
-    """One Octopus server, as the holder of an API key sees it.
+    """One Octopus server, as the holder of the credentials sees it.
 
-    Every method raises the errors of `secretsync.adapter`, none of which holds the key or a value.
+    Every method raises the errors of `secretsync.adapter`, none of which holds a credential or a
+    value.
 
     Args:
         request: gives the credentials, the HTTP client, the clock and the logger.
     """
 
     def __init__(self, request: AdapterRequest) -> None:
-        credentials: ApiKeyCredentials = request.credentials
-        self._base = credentials.instance_url
-        self._key = credentials.api_key
-        self._http = request.http
-        self._clock = request.clock
-        self._logger = request.logger
+        self._base: str = request.credentials.instance_url
+        self._request = request
+        self._authentication = authentication_of(request)
 
     @property
     def base_url(self) -> str:
@@ -47,9 +51,9 @@ class OctopusClient:
         return self._base
 
     def shown(self, text: object) -> str:
-        """Return a text of the server as it may be shown: bounded, printable, without the key."""
+        """Return a text of the server as it may be shown: bounded, printable, no credential."""
         start = str(text)[:MAX_SHOWN_LENGTH]
-        return NOT_SHOWN if repeats(start, [self._key]) else printable(start)
+        return NOT_SHOWN if repeats(start, self._authentication.secrets()) else printable(start)
 
     async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """Return the parsed body of a GET.
@@ -77,62 +81,81 @@ class OctopusClient:
         return root
 
     async def read_set(self, config: OctopusConfig) -> VariableSet:
-        """Return the variable set of the project.
+        """Return the variable set of the project or library variable set.
 
         Raises:
-            NotFound: the space or the project does not exist; says which.
+            NotFound: the space or the owner of the variables does not exist; says which.
         """
         path = _set_path(config)
-        try:
-            text = await self._send("GET", path)
-        except NotFound as error:
-            missing = error
-        else:
-            parsed: VariableSet = _parsed(text, VariableSet.parse, path)
-            return parsed
-        raise await self._named(missing, config)
+        parsed: VariableSet = await asyncio.to_thread(
+            _parsed, await self._send_for(config, "GET", path), VariableSet.parse, path
+        )
+        return parsed
 
     async def write_set(
         self, config: OctopusConfig, body: str, secrets: Iterable[SecretValue]
     ) -> None:
-        """Replace the variable set of the project.
+        """Replace the variable set of the project or library variable set.
 
         Args:
-            config: names the project.
+            config: names the owner of the variables.
             body: the set as `VariableSet.render` gives it.
             secrets: the values in it, so that no error repeats one.
         """
-        try:
-            await self._send("PUT", _set_path(config), body=body, secrets=secrets)
-        except NotFound as error:
-            missing = error
-        else:
-            return
-        raise await self._named(missing, config)
+        await self._send_for(config, "PUT", _set_path(config), body=body, secrets=secrets)
 
-    async def get_project(self, config: OctopusConfig) -> dict[str, Any]:
-        """Return the project that a configuration names.
+    async def read_git_set(self, config: OctopusConfig, branch: str) -> VariableSet:
+        """Return the variables that a project keeps in Git: all but the sensitive ones.
+
+        Args:
+            config: names the project.
+            branch: e.g. `main` or `refs/heads/main`.
+        """
+        branch_path = f"{_owner_path(config)}/{quote(branch, safe='')}/variables"
+        text = await self._send("GET", branch_path)
+        parsed: VariableSet = await asyncio.to_thread(_parsed, text, VariableSet.parse, branch_path)
+        return parsed
+
+    async def get_owner(self, config: OctopusConfig) -> dict[str, Any]:
+        """Return the project or library variable set that a configuration names.
 
         Raises:
-            NotFound: the space or the project does not exist; says which.
+            NotFound: the space or the owner of the variables does not exist; says which.
         """
-        path = f"/api/{config.space_id}/projects/{config.project_id}"
-        try:
-            project = await self.get_json(path)
-        except NotFound as error:
-            missing = error
-        else:
-            if isinstance(project, dict):
-                return project
+        path = _owner_path(config)
+        owner = _parsed(await self._send_for(config, "GET", path), json_text.load, path)
+        if not isinstance(owner, dict):
             raise _unreadable(path, "it is no object")
-        raise await self._named(missing, config)
+        return owner
+
+    async def _send_for(
+        self,
+        config: OctopusConfig,
+        method: str,
+        path: str,
+        *,
+        body: str | None = None,
+        secrets: Iterable[SecretValue] = (),
+    ) -> str:
+        """Send a request about what a configuration names, and let errors speak of that."""
+        try:
+            return await self._send(method, path, body=body, secrets=secrets)
+        except (NotFound, PermissionDenied) as error:
+            refusal: AdapterError = error
+        if isinstance(refusal, NotFound):
+            refusal = await self._named(refusal, config)
+        elif config.is_library:
+            needed = " and ".join(needed_permissions(config))
+            hint = f"Give the connection's user {needed} in {config.space_id}."
+            refusal = PermissionDenied(refusal.message, hint=hint)
+        raise refusal
 
     async def _named(self, error: NotFound, config: OctopusConfig) -> NotFound:
-        """Return the error for a missing project with the field that is to blame for it."""
-        field, name = "projectId", f"project {config.project_id}"
+        """Return the error for what is missing, with the field that is to blame for it."""
+        field, name = config.owner_field, f"{config.owner_kind} {config.owner_id}"
         if config.space_id in error.message:
             field = "spaceId"
-        elif config.project_id not in error.message:
+        elif config.owner_id not in error.message:
             try:
                 await self._send("GET", f"/api/spaces/{config.space_id}")
             except NotFound:
@@ -140,7 +163,8 @@ class OctopusClient:
         if field == "spaceId":
             name = f"space {config.space_id}"
         return NotFound(
-            f"There is no {name}, or it is hidden from this API key. {error.message}", field=field
+            f"There is no {name}, or it is hidden from the connection's user. {error.message}",
+            field=field,
         )
 
     async def _send(
@@ -152,48 +176,49 @@ class OctopusClient:
         body: str | None = None,
         secrets: Iterable[SecretValue] = (),
     ) -> str:
-        """Send a request and return the text of a successful answer."""
-        headers = {"X-Octopus-ApiKey": self._key.reveal(), "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            response = await self._http.request(
-                method,
-                f"{self._base}{path}",
-                params=params,
-                headers=headers,
-                content=None if body is None else body.encode(),
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failure = self._unreachable(error)
-        else:
-            self._logger.debug("%s %s: %d", method, path, response.status_code)
-            if response.is_success:
-                return _text_of(response, path)
-            failure = error_from(response, now=self._clock(), secrets=[self._key, *secrets])
-        # Raised out here so that the exception of httpx, whose request has the key among its
-        # headers and the values in its body, is not its context.
-        raise failure
+        """Send a request and return the text of a successful answer.
 
-    def _unreachable(self, error: Exception) -> AdapterError:
-        host = urlsplit(self._base).netloc
-        if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-            what = "no connection could be made in time"
-        elif isinstance(error, httpx.TimeoutException):
-            what = "it did not answer in time"
-        elif isinstance(error, httpx.ConnectError):
-            what = "no connection could be made (wrong host or port, or the server is down)"
-        else:
-            what = f"the connection failed ({type(error).__name__})"
-        return Unavailable(
-            f"Octopus at {host} cannot be reached: {what}.",
-            hint="Check the instanceUrl of the connection, and whether the server is up.",
-        )
+        One that was not accepted for its access token was certainly not executed: it is sent once
+        more with another token.
+        """
+        withheld = list(secrets)
+        response = await self._call(method, path, params, body)
+        failure = self._failure(response, withheld)
+        if isinstance(failure, AuthenticationFailed) and self._authentication.renews():
+            response = await self._call(method, path, params, body)
+            failure = self._failure(response, withheld)
+        if isinstance(failure, AuthenticationFailed):
+            raise self._authentication.explained(failure)
+        if failure is not None:
+            raise failure
+        return _text_of(response, path)
+
+    async def _call(
+        self, method: str, path: str, params: Mapping[str, str] | None, body: str | None
+    ) -> httpx.Response:
+        headers = await self._authentication.headers()
+        url = f"{self._base}{path}"
+        return await call(self._request, method, url, headers=headers, params=params, body=body)
+
+    def _failure(
+        self, response: httpx.Response, secrets: Iterable[SecretValue]
+    ) -> AdapterError | None:
+        if response.is_success:
+            return None
+        withheld = [*self._authentication.secrets(), *secrets]
+        return error_from(response, now=self._request.clock(), secrets=withheld)
+
+
+def _owner_path(config: OctopusConfig) -> str:
+    collection = "libraryvariablesets" if config.is_library else "projects"
+    return f"/api/{config.space_id}/{collection}/{config.owner_id}"
 
 
 def _set_path(config: OctopusConfig) -> str:
-    return f"/api/{config.space_id}/projects/{config.project_id}/variables"
+    # A library variable set has no path of its own for its variables.
+    if config.is_library:
+        return f"/api/{config.space_id}/variables/{config.variable_set_id}"
+    return f"{_owner_path(config)}/variables"
 
 
 def _text_of(response: httpx.Response, path: str) -> str:

@@ -1,17 +1,15 @@
-"""What a connection and a sync say about Octopus Deploy."""
+"""What a sync says about its place in Octopus Deploy."""
 
-import ipaddress
 import re
 from collections import Counter
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic.alias_generators import to_camel, to_snake
 
-from secretsync.adapter import AdapterModel, SecretValue
+from secretsync.adapter import AdapterModel
 from secretsync_octopus_deploy.rows import Scope, canonical_scope
 
-MAX_URL_LENGTH = 255
 MAX_SCOPE_ID_LENGTH = 200
 MAX_SCOPE_IDS = 100
 
@@ -22,53 +20,12 @@ SCOPE_KINDS = {
     "processes": ("ProcessOwner", "Processes"),
     "actions": ("Action", "Actions"),
     "channels": ("Channel", "Channels"),
+    "tenantTags": ("TenantTag", "TenantTags"),
 }
 """Per field of `ScopeValues`: the key in a variable's scope, the list of choices in its set."""
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class ApiKeyCredentials(AdapterModel):
-    """Credentials of the method `api-key`.
-
-    Attributes:
-        allow_insecure_http: permits plain http to hosts other than this one. The API key and all
-            secrets then cross the network in clear text.
-        instance_url: the server's address, with a base path if it has one; a trailing slash or
-            `/api` is removed.
-        api_key: the API key of a service account.
-    """
-
-    # Stands first because the rules for the address depend on it.
-    allow_insecure_http: bool = Field(
-        default=False,
-        description="Allow http:// to hosts other than loopback. Secrets travel unencrypted.",
-    )
-    instance_url: str = Field(
-        description="Address of the Octopus server, e.g. https://octopus.example.com",
-        max_length=MAX_URL_LENGTH,
-    )
-    api_key: SecretValue = Field(description="API key of a service account: API-...")
-
-    @field_validator("instance_url")
-    @classmethod
-    def _check_instance_url(cls, url: str, info: ValidationInfo) -> str:
-        parts = _split_url(url)
-        is_exposed = parts.scheme == "http" and not _is_loopback(parts.hostname or "")
-        # The flag is missing from `data` if its own value was invalid.
-        if is_exposed and not info.data.get("allow_insecure_http", False):
-            raise ValueError(
-                "use https: over http the API key and all secrets travel unencrypted"
-                " (allowInsecureHttp: true permits it all the same)"
-            )
-        return _normalized(parts)
-
-    @field_validator("api_key")
-    @classmethod
-    def _check_api_key(cls, key: SecretValue) -> SecretValue:
-        if not re.fullmatch(r"API-[A-Z0-9]+", key.reveal(), re.ASCII):
-            raise ValueError('must be "API-" followed by capital letters and digits')
-        return key
+PROJECT_SCOPE_KINDS = ("processes", "actions", "channels")
+"""Fields of `ScopeValues` that name parts of a project, which a library set does not have."""
 
 
 def _check_scope_id(value: str) -> str:
@@ -103,6 +60,7 @@ class ScopeValues(AdapterModel):
         processes: the project's id for its deployment process, or ids of runbooks.
         actions: ids of deployment steps.
         channels: channel ids, e.g. `Channels-1`.
+        tenant_tags: canonical names of tenant tags, tag set and tag, e.g. `Regions/us-east`.
     """
 
     environments: ScopeIds = Field(default_factory=list)
@@ -111,12 +69,16 @@ class ScopeValues(AdapterModel):
     processes: ScopeIds = Field(default_factory=list)
     actions: ScopeIds = Field(default_factory=list)
     channels: ScopeIds = Field(default_factory=list)
+    tenant_tags: ScopeIds = Field(default_factory=list)
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of a kind, by the kind's name on the wire, e.g. `tenantTags`."""
+        found: list[str] = getattr(self, to_snake(kind))
+        return found
 
     def as_scope(self) -> Scope:
         """Return the scope that every variable of the sync has."""
-        return canonical_scope(
-            {key: getattr(self, field) for field, (key, _) in SCOPE_KINDS.items()}
-        )
+        return canonical_scope({key: self.ids(kind) for kind, (key, _) in SCOPE_KINDS.items()})
 
 
 def _numbered_id(prefix: str) -> AfterValidator:
@@ -129,25 +91,41 @@ def _numbered_id(prefix: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_OWNER_FIELDS = {"project": "project_id", "library-variable-set": "library_variable_set_id"}
+"""Per scope, the field that names what owns the variables."""
+
+
 class OctopusConfig(AdapterModel):
     """A sync's place in Octopus Deploy.
 
     Attributes:
         space_id: the space's id, e.g. `Spaces-1`.
-        scope: what owns the variables; `project` is the only choice.
-        project_id: the project's id, e.g. `Projects-1`.
-        scope_values: what the variables are scoped to; nothing by default.
+        scope: what owns the variables: `project` (default) or `library-variable-set`.
+        project_id: the project's id, e.g. `Projects-1`; required with scope `project`, and None
+            otherwise.
+        library_variable_set_id: the library variable set's id, e.g. `LibraryVariableSets-1`;
+            required with scope `library-variable-set`, and None otherwise.
+        scope_values: what the variables are scoped to; nothing by default. Variables of a library
+            variable set cannot be scoped to processes, actions and channels.
         octostache: what to do with `#{` in values. `escape` (default) writes them so that a
             deployment sees the value exactly as the source has it; `passthrough` lets Octopus
             evaluate them.
     """
 
     space_id: Annotated[str, _numbered_id("Spaces")] = Field(description="Space id: Spaces-1")
-    scope: Literal["project"] = Field(
-        default="project", description="What owns the variables: a project."
+    # Stands before the fields whose rules depend on it.
+    scope: Literal["project", "library-variable-set"] = Field(
+        default="project",
+        description="What owns the variables: a project, or a library variable set.",
     )
-    project_id: Annotated[str, _numbered_id("Projects")] = Field(
-        description="Project id: Projects-1"
+    project_id: Annotated[str, _numbered_id("Projects")] | None = Field(
+        default=None,
+        description="Project id: Projects-1. Required with scope project, and only used there.",
+    )
+    library_variable_set_id: Annotated[str, _numbered_id("LibraryVariableSets")] | None = Field(
+        default=None,
+        description="Library variable set id: LibraryVariableSets-1. Required with scope"
+        " library-variable-set, and only used there.",
     )
     scope_values: ScopeValues = Field(
         default_factory=ScopeValues, description="What the variables are scoped to."
@@ -157,75 +135,75 @@ class OctopusConfig(AdapterModel):
         description="Whether #{...} in values is literal (escape) or evaluated (passthrough).",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mention_owners(cls, given: object) -> object:
+        # Fields that are left out are not validated, or their errors have not their wire names.
+        if not isinstance(given, dict):
+            return given
+        left_out = [
+            name for name in _OWNER_FIELDS.values() if not {name, to_camel(name)} & given.keys()
+        ]
+        return {**given, **{to_camel(name): None for name in left_out}}
+
+    @field_validator("project_id", "library_variable_set_id")
+    @classmethod
+    def _check_owner(cls, owner_id: str | None, info: ValidationInfo) -> str | None:
+        scope = info.data.get("scope")
+        # Without a valid scope it cannot be told which of the two ids belongs here.
+        if scope is None:
+            return owner_id
+        is_wanted = _OWNER_FIELDS[scope] == info.field_name
+        if is_wanted and owner_id is None:
+            raise ValueError(f'is required with scope "{scope}"')
+        if not is_wanted and owner_id is not None:
+            raise ValueError(
+                f'must not be set with scope "{scope}": remove it, or choose the other scope'
+            )
+        return owner_id
+
+    @field_validator("scope_values")
+    @classmethod
+    def _check_kinds(cls, values: ScopeValues, info: ValidationInfo) -> ScopeValues:
+        refused = [kind for kind in PROJECT_SCOPE_KINDS if values.ids(kind)]
+        if refused and info.data.get("scope") == "library-variable-set":
+            raise ValueError(
+                "a library variable set has no processes, actions (steps) and channels to scope"
+                f' to: remove {", ".join(refused)}, or choose scope "project"'
+            )
+        return values
+
+    @property
+    def is_library(self) -> bool:
+        """Whether the variables belong to a library variable set."""
+        return self.scope == "library-variable-set"
+
+    @property
+    def owner_id(self) -> str:
+        """Id of the project or library variable set."""
+        return self.project_id or self.library_variable_set_id or ""
+
+    @property
+    def owner_field(self) -> str:
+        """The field that names it, as it is called on the wire."""
+        return "libraryVariableSetId" if self.is_library else "projectId"
+
+    @property
+    def owner_kind(self) -> str:
+        """What it is called in messages."""
+        return "library variable set" if self.is_library else "project"
+
+    @property
+    def variable_set_id(self) -> str:
+        """Id of the variable set, which follows from the owner's (Go client, Octopus CLI)."""
+        return f"variableset-{self.owner_id}"
+
 
 def target_key(config: OctopusConfig, instance: str) -> str:
     """Return the name of the variable set that a configuration writes to.
 
     Args:
-        config: names the space and the project.
+        config: names the space, and the project or library variable set.
         instance: `ValidateResult.instance`.
     """
-    return f"{instance}/{config.space_id}/variables/variableset-{config.project_id}"
-
-
-def _split_url(url: str) -> SplitResult:
-    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("must be an address of plain ASCII characters without spaces")
-    try:
-        parts = urlsplit(url)
-        port_is_valid = parts.port != 0
-    except ValueError:
-        raise ValueError("is not a valid address") from None
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError("must begin with https:// (or http:// for a loopback address)")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("must not contain credentials: put the API key into apiKey")
-    if not parts.hostname or not port_is_valid:
-        raise ValueError("must name a host, and a port from 1 to 65535 if any")
-    if "?" in url or "#" in url:
-        raise ValueError("must not have a query or fragment")
-    _check_host(parts.hostname)
-    # Such paths name one server in many ways.
-    segments = parts.path.removesuffix("/").split("/")[1:]
-    if any(segment in {"", ".", ".."} for segment in segments) or "%" in parts.path:
-        raise ValueError("must have a plain base path, or none")
-    return parts
-
-
-def _check_host(host: str) -> None:
-    """Refuse hosts that can be spelled in several ways, such as 127.1 for 127.0.0.1."""
-    if "%" in host or host.endswith("."):
-        raise ValueError("must name a host without zone, escapes and a dot at its end")
-    if ":" in host:
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            raise ValueError("is not a valid address") from None
-        return
-    # Resolvers take a host for an IPv4 address if its last part is a number, decimal or hex.
-    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2], re.IGNORECASE):
-        try:
-            ipaddress.IPv4Address(host)
-        except ValueError:
-            text = "must have an IPv4 address as four decimal numbers, or a host name"
-            raise ValueError(text) from None
-
-
-def _normalized(parts: SplitResult) -> str:
-    host = (parts.hostname or "").lower()
-    if ":" in host:
-        host = f"[{ipaddress.IPv6Address(host).compressed}]"
-    if parts.port and parts.port != _DEFAULT_PORTS[parts.scheme]:
-        host = f"{host}:{parts.port}"
-    path = re.sub(r"/api$", "", parts.path.rstrip("/"), flags=re.IGNORECASE).rstrip("/")
-    return f"{parts.scheme}://{host}{path}"
-
-
-def _is_loopback(host: str) -> bool:
-    # Not x.localhost: who answers for that is up to the resolver.
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return f"{instance}/{config.space_id}/variables/{config.variable_set_id}"

@@ -15,30 +15,59 @@ from secretsync.adapter import (
     Unavailable,
 )
 from secretsync_octopus_deploy.client import OctopusClient
-from secretsync_octopus_deploy.config import SCOPE_KINDS, OctopusConfig
+from secretsync_octopus_deploy.config import PROJECT_SCOPE_KINDS, SCOPE_KINDS, OctopusConfig
 from secretsync_octopus_deploy.texts import printable
 
 _SCOPE_TITLES = {
-    "environments": "Environments that the project's variables can be scoped to.",
-    "roles": "Target tags that the project's variables can be scoped to.",
-    "machines": "Deployment targets that the project's variables can be scoped to.",
+    "environments": "Environments that the {owner}'s variables can be scoped to.",
+    "roles": "Target tags that the {owner}'s variables can be scoped to.",
+    "machines": "Deployment targets that the {owner}'s variables can be scoped to.",
     "processes": "The deployment process and runbooks that variables can be scoped to.",
-    "actions": "Deployment steps that the project's variables can be scoped to.",
-    "channels": "Channels that the project's variables can be scoped to.",
+    "actions": "Deployment steps that the {owner}'s variables can be scoped to.",
+    "channels": "Channels that the {owner}'s variables can be scoped to.",
+    "tenantTags": "Tenant tags that the {owner}'s variables can be scoped to.",
 }
 
+_LIBRARY_KINDS = {
+    f"library{kind[0].upper()}{kind[1:]}": kind
+    for kind in SCOPE_KINDS
+    if kind not in PROJECT_SCOPE_KINDS
+}
+"""Option lists for library variable sets, e.g. `libraryTenantTags`, to the kind of scope value.
+They are lists of their own because all parameters of a list must be given."""
+
 OPTION_LISTS = (
-    OptionList(name="spaces", description="Spaces that the API key can see."),
+    OptionList(name="spaces", description="Spaces that the connection's user can see."),
     OptionList(
         name="projects",
-        description="Projects of a space that the API key can see.",
+        description="Projects of a space that the connection's user can see.",
+        parameters=("spaceId",),
+    ),
+    OptionList(
+        name="libraryVariableSets",
+        description="Library variable sets of a space that the connection's user can see.",
         parameters=("spaceId",),
     ),
     *(
-        OptionList(name=name, description=_SCOPE_TITLES[name], parameters=("spaceId", "projectId"))
-        for name in SCOPE_KINDS
+        OptionList(
+            name=kind,
+            description=_SCOPE_TITLES[kind].format(owner="project"),
+            parameters=("spaceId", "projectId"),
+        )
+        for kind in SCOPE_KINDS
+    ),
+    *(
+        OptionList(
+            name=name,
+            description=_SCOPE_TITLES[kind].format(owner="library variable set"),
+            parameters=("spaceId", "libraryVariableSetId"),
+        )
+        for name, kind in _LIBRARY_KINDS.items()
     ),
 )
+
+_COLLECTIONS = {"projects": "projects", "libraryVariableSets": "libraryvariablesets"}
+"""Option lists of what a space holds, to the collections in Octopus's paths."""
 
 
 async def list_options(request: DiscoverRequest) -> DiscoverResult:
@@ -64,18 +93,23 @@ async def _options(request: DiscoverRequest) -> list[Option]:
     client = OctopusClient(request)
     if request.option_list == "spaces":
         return await _resources(client, "/api/spaces/all")
-    if request.option_list == "projects":
-        space = _place(request, ("spaceId",)).space_id
+    if request.option_list in _COLLECTIONS:
+        space = _place(request, "spaceId").space_id
         try:
-            return await _resources(client, f"/api/{space}/projects/all")
+            return await _resources(client, f"/api/{space}/{_COLLECTIONS[request.option_list]}/all")
         except NotFound as error:
             raise NotFound(error.message, field="spaceId") from None
-    if request.option_list not in SCOPE_KINDS:
+    if request.option_list in SCOPE_KINDS:
+        kind, place = request.option_list, _place(request, "spaceId", "projectId")
+    elif request.option_list in _LIBRARY_KINDS:
+        kind = _LIBRARY_KINDS[request.option_list]
+        place = _place(request, "spaceId", "libraryVariableSetId")
+    else:
         known = ", ".join(option_list.name for option_list in OPTION_LISTS)
         text = f"there is no option list {request.option_list!r}; there are {known}"
         raise InvalidConfig(f"Octopus Deploy: {text}.", violations={"optionList": text})
-    current = await client.read_set(_place(request, ("spaceId", "projectId")))
-    choices = (current.scope_values or {}).get(SCOPE_KINDS[request.option_list][1], ())
+    current = await client.read_set(place)
+    choices = (current.scope_values or {}).get(SCOPE_KINDS[kind][1], ())
     return [Option(id=one.id, name=one.name, description=one.kind) for one in choices]
 
 
@@ -90,18 +124,25 @@ async def _resources(client: OctopusClient, path: str) -> list[Option]:
             description=printable(str(item.get("Description") or "")),
         )
         for item in found
-        if isinstance(item, dict) and item.get("Id")
+        if isinstance(item, dict)
+        and item.get("Id")
+        # Script modules are library variable sets too, and hold no variables.
+        and item.get("ContentType") != "ScriptModule"
     ]
 
 
-def _place(request: DiscoverRequest, needed: tuple[str, ...]) -> OctopusConfig:
+def _place(request: DiscoverRequest, *needed: str) -> OctopusConfig:
     """Return a configuration made of the parameters, which checks their shapes.
 
     Raises:
         InvalidConfig: with a violation for each parameter that is missing or malformed.
     """
-    given = {"spaceId": "Spaces-1", "projectId": "Projects-1"}
-    given.update({name: request.parameters.get(name, "") for name in needed})
+    given = {name: request.parameters.get(name, "") for name in needed}
+    if "libraryVariableSetId" in needed:
+        given["scope"] = "library-variable-set"
+    elif "projectId" not in needed:
+        # A configuration has an owner, which a list of owners does not need.
+        given["projectId"] = "Projects-1"
     try:
         return OctopusConfig.model_validate(given)
     except ValidationError as error:

@@ -39,8 +39,8 @@ LEFT_TO_OTHERS = (
     " alone"
 )
 NOT_VISIBLE = (
-    "the variable is gone, or hidden from this API key; it is remembered and deleted if it shows"
-    " up again"
+    "the variable is gone, or hidden from the connection's user; it is remembered and deleted if it"
+    " shows up again"
 )
 COPY = "it had the same name and scope as a variable of this sync"
 DELETION_DISABLED = "deletion is disabled for this sync"
@@ -60,14 +60,14 @@ def plan_sync(current: VariableSet, request: SyncRequest, unconfirmed: Unconfirm
 
     Raises:
         InvalidConfig: the wish breaks a rule; nothing must be written.
-        PermissionDenied: the API key cannot see what it has written.
+        PermissionDenied: the connection's user cannot see what was written.
     """
     wishes = wishes_of(request)
     warnings = [*check_scope(request.config, current), *warnings_for(request)]
     ledger = (*request.ledger, *unconfirmed.created)
     owned = owned_entries(current, ledger, request.claimed_by_others, request.written_from)
     owned = replace(owned, doubtful=owned.doubtful - _claimed_identities(owned, request))
-    check_hidden(wishes, owned, current)
+    check_hidden(wishes, owned, current, request.config)
     unconfirmed = unconfirmed.with_intents(current, request.ledger)
     is_known = current.version_text in request.known_versions
     draft = Draft(current, owned, unconfirmed, is_known, warnings=warnings)

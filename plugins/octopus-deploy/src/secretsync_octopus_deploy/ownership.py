@@ -10,7 +10,7 @@ from secretsync_octopus_deploy.variable_set import VariableSet
 DOUBTED = ""
 """Digest of an intent whose write had not taken place when the set was looked at afterwards."""
 HIDDEN = "hidden"
-"""Digest of an intent to create a row that took place, and whose row this API key cannot see."""
+"""Digest of an intent to create a row that took place, and whose row cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

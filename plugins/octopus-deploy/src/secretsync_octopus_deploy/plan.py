@@ -1,6 +1,6 @@
 """What one run is about to do to a variable set, before anything is sent."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, SecretValue
@@ -117,6 +117,35 @@ class Plan:
             row.value for row in self.rows if isinstance(row, WrittenRow) and row.value is not None
         ]
 
+    def desired_names(self) -> dict[str, str]:
+        """Return the names of the variables that are wanted, by identity."""
+        return {
+            outcome.entry.identity: outcome.entry.name
+            for outcome in self.outcomes
+            if outcome.is_desired and outcome.entry is not None
+        }
+
     def count(self, actions: Sequence[Action]) -> int:
         """Return how many keys have one of these actions."""
         return sum(outcome.result.action in actions for outcome in self.outcomes)
+
+    def ledger(self, version: str | None, new_ids: Mapping[str, str]) -> tuple[LedgerEntry, ...]:
+        """Return the ledger after it was done.
+
+        Args:
+            version: the version of the set at which the desired rows certainly hold their values;
+                None if somebody else may have changed them since they were written.
+            new_ids: ids of rows by identity, for those that did not have one before.
+        """
+        entries = []
+        for outcome in self.outcomes:
+            entry = outcome.entry
+            if entry is None:
+                continue
+            if outcome.is_desired:
+                remote_id = entry.remote_id or new_ids.get(entry.identity)
+                entry = replace(entry, remote_id=remote_id, version=version)
+            elif version is None:
+                entry = replace(entry, version=None)
+            entries.append(entry)
+        return tuple(entries)

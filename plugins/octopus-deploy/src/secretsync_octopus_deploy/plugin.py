@@ -12,7 +12,8 @@ from secretsync.adapter import (
     ValidateResult,
     hookimpl,
 )
-from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig, target_key
+from secretsync_octopus_deploy.config import OctopusConfig, target_key
+from secretsync_octopus_deploy.credentials import ApiKeyCredentials, OidcCredentials
 from secretsync_octopus_deploy.discovery import OPTION_LISTS, list_options
 from secretsync_octopus_deploy.rows import fold
 from secretsync_octopus_deploy.runs import run_removal, run_sync
@@ -25,9 +26,9 @@ def destination() -> DestinationInfo:
     return DestinationInfo(
         name="octopus-deploy",
         title="Octopus Deploy",
-        description="Sensitive variables of a project in Octopus Deploy.",
+        description="Sensitive variables of a project or library variable set in Octopus Deploy.",
         config_model=OctopusConfig,
-        credential_models={"api-key": ApiKeyCredentials},
+        credential_models={"api-key": ApiKeyCredentials, "oidc": OidcCredentials},
         target_key=target_key,
         name_identity=fold,
         capabilities=frozenset({Capability.DISCOVER}),
@@ -43,7 +44,7 @@ async def validate(request: ValidateRequest) -> ValidateResult:
 
 @hookimpl
 async def sync(request: SyncRequest) -> RunResult:
-    """Make the project's variable set hold the desired secrets, and touch no other variable."""
+    """Make the variable set hold the desired secrets, and touch no other variable."""
     return await run_sync(request)
 
 
@@ -55,5 +56,5 @@ async def remove(request: RemoveRequest) -> RunResult:
 
 @hookimpl
 async def discover(request: DiscoverRequest) -> DiscoverResult:
-    """List spaces, projects and what the variables of a project can be scoped to."""
+    """List spaces, projects, library variable sets and what variables can be scoped to."""
     return await list_options(request)

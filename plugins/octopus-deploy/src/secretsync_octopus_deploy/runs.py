@@ -1,10 +1,8 @@
 """Runs a sync or a removal: read, merge, write, read again and compare, as often as it takes."""
 
 import asyncio
-import math
 import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -12,7 +10,6 @@ from secretsync.adapter import (
     Action,
     AdapterError,
     Conflict,
-    LedgerEntry,
     RemoveRequest,
     RunRequest,
     RunResult,
@@ -20,7 +17,9 @@ from secretsync.adapter import (
     Unavailable,
     Unsupported,
 )
+from secretsync_octopus_deploy import arrival
 from secretsync_octopus_deploy.client import OctopusClient
+from secretsync_octopus_deploy.git_variables import git_warnings
 from secretsync_octopus_deploy.hidden import hidden_error
 from secretsync_octopus_deploy.merge import plan_removal, plan_sync
 from secretsync_octopus_deploy.ownership import DOUBTED, HIDDEN, Unconfirmed
@@ -36,12 +35,11 @@ and again, because each time would leave variables behind that are not recognise
 MAX_REPETITIONS = 1
 """How often values are written again because rows of others came back different from what was sent:
 either the one change of the set was somebody else's, or the server alters what it is sent."""
-SETTLE = 5.0
-"""Seconds within which a write that was sent takes place, if it ever does. A change of the set that
-is just what such a write was to do is taken for it if it is seen within that time."""
 FIRST_PAUSE = 0.1
 """Seconds to wait at most before the first retry; twice as many before each further one."""
 
+_aside = asyncio.to_thread
+"""Large sets take a second and more to work on, in which the server must answer others."""
 _MAX_PROBLEMS_NAMED = 10
 _WRITES = (Action.CREATED, Action.UPDATED, Action.DELETED)
 
@@ -74,11 +72,14 @@ class _Run(Generic[Request]):
         self._key_count = key_count
         self._client = OctopusClient(request)
         self._unconfirmed = Unconfirmed()
+        self._git_warnings: tuple[str, ...] | None = None
         self._silent_losses = 0
         self._repetitions = 0
 
     async def run(self) -> RunResult:
         """Write until the set is as planned; one GET, or GET, PUT, GET, are the usual course.
+
+        Before the first write, it is asked once whether variables in Git get in the way.
 
         Raises:
             Conflict: others changed the set each time before the write came through.
@@ -87,10 +88,14 @@ class _Run(Generic[Request]):
         before = await self._settled(await self._read())
         retries = 0
         while True:
-            plan = self._planner(before, self._request, self._unconfirmed)
+            plan = await _aside(self._planner, before, self._request, self._unconfirmed)
             if not plan.is_changed:
                 await self._keep_doubts(plan)
                 return self._unwritten(plan, before)
+            if self._git_warnings is None:
+                self._git_warnings = await git_warnings(
+                    self._client, self._request.config, plan.desired_names()
+                )
             try:
                 return await self._write(plan, before)
             except Conflict as conflict:
@@ -111,7 +116,7 @@ class _Run(Generic[Request]):
         """
         count = plan.count(_WRITES)
         self._request.report_progress("writing", 0, count)
-        body = before.render(plan.rows)
+        body = await _aside(before.render, plan.rows)
         await self._request.record_intent(plan.intents(before.version_text), before.version_text)
         self._note(plan)
         failure = await self._send(body, plan)
@@ -146,33 +151,12 @@ class _Run(Generic[Request]):
         self._request = replace(self._request, ledger=tuple(ledger.values()))
 
     async def _settled(self, current: VariableSet) -> VariableSet:
-        """Wait for a write that a process sent a moment before it died, and return the set then.
-
-        A write that has not arrived after `SETTLE` seconds is taken for lost.
-        """
-        unsettled = any(
-            not entry.confirmed
-            and entry.version == current.version_text
-            and entry.digest != DOUBTED
-            for entry in self._request.ledger
-        )
-        age = max(self._request.written_from.get(current.version_text, math.inf), 0)
-        if not unsettled or age >= SETTLE:
+        """Return the set once what a process sent a moment before it died has had its time."""
+        patience = arrival.time_left(self._request, current)
+        if not patience:
             return current
         self._request.report_progress("waiting for an earlier write", 0, self._key_count)
-        return await self._changed(current, SETTLE - age) or current
-
-    async def _changed(self, current: VariableSet, patience: float) -> VariableSet | None:
-        """Return the set as soon as it has changed, or None if it does not for some seconds."""
-        end = time.monotonic() + patience
-        pause = SETTLE / 20
-        while time.monotonic() < end:
-            await asyncio.sleep(min(pause, max(end - time.monotonic(), 0)))
-            pause *= 2
-            after = await self._read()
-            if after.version != current.version:
-                return after
-        return None
+        return await arrival.change_of(current, self._read, patience) or current
 
     async def _look_after(self, lost: Unavailable, plan: Plan, before: VariableSet) -> None:
         """Find out what became of a write whose answer was lost.
@@ -185,7 +169,9 @@ class _Run(Generic[Request]):
         """
         try:
             after = await self._read()
-            is_lost = after.version == before.version and not await self._changed(before, SETTLE)
+            is_lost = after.version == before.version and not await arrival.change_of(
+                before, self._read, arrival.SETTLE
+            )
         except AdapterError:
             raise lost from None
         if is_lost:
@@ -203,11 +189,11 @@ class _Run(Generic[Request]):
     async def _verified(self, plan: Plan, before: VariableSet) -> RunResult:
         """Read the set after an accepted write, and return what the run came to."""
         after = await self._read()
-        verdict = verify(before, plan, after)
+        verdict = await _aside(verify, before, plan, after)
         if verdict.hidden:
             marked = plan.marked_intents(before.version_text, HIDDEN, verdict.hidden)
             await self._request.record_intent(marked)
-            raise hidden_error(list(verdict.hidden.values()))
+            raise hidden_error(list(verdict.hidden.values()), self._request.config)
         if verdict.problems:
             self._remember(plan, before)
             self._silent_losses += verdict.at_most_one_change
@@ -227,10 +213,10 @@ class _Run(Generic[Request]):
         version = after.version_text if verdict.is_only_change else None
         return RunResult(
             keys=tuple(outcome.result for outcome in plan.outcomes),
-            ledger=new_ledger(plan, version, verdict.ids),
+            ledger=plan.ledger(version, verdict.ids),
             version_before=before.version_text,
             version_after=version,
-            warnings=(*plan.warnings, *verdict.warnings),
+            warnings=(*plan.warnings, *(self._git_warnings or ()), *verdict.warnings),
         )
 
     def _unwritten(self, plan: Plan, current: VariableSet) -> RunResult:
@@ -238,10 +224,10 @@ class _Run(Generic[Request]):
         version = current.version_text if self._unconfirmed.is_empty else None
         return RunResult(
             keys=tuple(outcome.result for outcome in plan.outcomes),
-            ledger=new_ledger(plan, version, {}),
+            ledger=plan.ledger(version, {}),
             version_before=version,
             version_after=version,
-            warnings=plan.warnings,
+            warnings=(*plan.warnings, *(self._git_warnings or ())),
         )
 
     async def _keep_doubts(self, plan: Plan) -> None:
@@ -259,31 +245,6 @@ class _Run(Generic[Request]):
             created=(*self._unconfirmed.created, *plan.creations(before.version_text)),
             deleted=self._unconfirmed.deleted | plan.deleted_ids(),
         )
-
-
-def new_ledger(
-    plan: Plan, version: str | None, new_ids: Mapping[str, str]
-) -> tuple[LedgerEntry, ...]:
-    """Return the ledger after a run.
-
-    Args:
-        plan: what was done.
-        version: the version of the set at which the desired rows certainly hold their values; None
-            if somebody else may have changed them since they were written.
-        new_ids: ids of rows by identity, for those that did not have one before.
-    """
-    entries = []
-    for outcome in plan.outcomes:
-        entry = outcome.entry
-        if entry is None:
-            continue
-        if outcome.is_desired:
-            remote_id = entry.remote_id or new_ids.get(entry.identity)
-            entry = replace(entry, remote_id=remote_id, version=version)
-        elif version is None:
-            entry = replace(entry, version=None)
-        entries.append(entry)
-    return tuple(entries)
 
 
 def _pause(retries: int) -> float:

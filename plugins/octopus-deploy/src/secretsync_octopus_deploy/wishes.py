@@ -83,22 +83,22 @@ def check_scope(config: OctopusConfig, current: VariableSet) -> list[str]:
     violations: dict[str, str] = {}
     warnings: list[str] = []
     for field, (_, list_name) in SCOPE_KINDS.items():
-        wanted = getattr(config.scope_values, field)
+        wanted = config.scope_values.ids(field)
         if not wanted:
             continue
         choices = (current.scope_values or {}).get(list_name)
         if choices is None:
             warnings.append(
-                f"Octopus sent no list of {field} for this project, so it could not be checked"
-                f" that scopeValues.{field} exist."
+                f"Octopus sent no list of {field} for this {config.owner_kind}, so it could not be"
+                f" checked that scopeValues.{field} exist."
             )
             continue
         offered = {choice.id for choice in choices}
         unknown = [one for one in wanted if one not in offered]
         if unknown:
             violations[f"scopeValues.{field}"] = (
-                f"Octopus has no {listed(unknown)} for this project, or hides it from this API"
-                f" key. Choose from: {listed([choice.id for choice in choices])}."
+                f"Octopus has no {listed(unknown)} for this {config.owner_kind}, or hides it from"
+                f" the connection's user. Choose from: {listed([choice.id for choice in choices])}."
             )
     if violations:
         unknown_fields = ", ".join(violations)
@@ -166,8 +166,8 @@ def _check_claims(wishes: Sequence[Wish], request: SyncRequest) -> None:
     ]
     if claimed:
         raise InvalidConfig(
-            "Other secret syncs own these variables of the same project, with the same scope:"
-            f" {', '.join(claimed)}. Nothing was changed.",
+            f"Other secret syncs own these variables of the same {request.config.owner_kind}, with"
+            f" the same scope: {', '.join(claimed)}. Nothing was changed.",
             violations={"scopeValues": "another sync writes the same names with this scope"},
             hint="Give this sync another scope or a key schema of its own.",
         )

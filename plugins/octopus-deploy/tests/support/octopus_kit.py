@@ -27,13 +27,21 @@ from secretsync.adapter import (
     ValidateResult,
 )
 from secretsync_octopus_deploy import plugin
-from secretsync_octopus_deploy.config import ApiKeyCredentials, OctopusConfig
+from secretsync_octopus_deploy.config import OctopusConfig
+from secretsync_octopus_deploy.credentials import ApiKeyCredentials, InstanceCredentials
 from secretsync_octopus_deploy.variable_set import VariableSet
 
 Json = dict[str, Any]
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SET_ID = "variableset-Projects-2"
+LIBRARY_SET_ID = "variableset-LibraryVariableSets-2"
+LIBRARY: Json = {
+    "scope": "library-variable-set",
+    "projectId": None,
+    "libraryVariableSetId": "LibraryVariableSets-2",
+}
+"""What leads a configuration to a library variable set instead of a project."""
 SCOPE_VALUES = {
     "Environments": [
         {"Id": "Environments-1", "Name": "Development"},
@@ -43,7 +51,10 @@ SCOPE_VALUES = {
     "Actions": [{"Id": "action-1", "Name": "Deploy"}],
     "Roles": [{"Id": "web-server", "Name": "web-server"}],
     "Channels": [{"Id": "Channels-1", "Name": "Default"}],
-    "TenantTags": [],
+    "TenantTags": [
+        {"Id": "Regions/us-east", "Name": "us-east"},
+        {"Id": "Tier/Gold", "Name": "Gold"},
+    ],
     "Processes": [{"Id": "Projects-2", "Name": "Process", "ProcessType": "Deployment"}],
 }
 DEV = {"environments": ["Environments-1"]}
@@ -129,7 +140,7 @@ def no_progress(_step: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
-def carried(http: httpx.AsyncClient, credentials: ApiKeyCredentials) -> dict[str, Any]:
+def carried(http: httpx.AsyncClient, credentials: InstanceCredentials) -> dict[str, Any]:
     """Return what every request carries."""
     logger = logging.LoggerAdapter(logging.getLogger("secretsync.test"), {})
     return {"credentials": credentials, "http": http, "clock": lambda: NOW, "logger": logger}
@@ -204,7 +215,7 @@ class Engine:
         before_write: called when intents are recorded.
     """
 
-    credentials: ApiKeyCredentials
+    credentials: InstanceCredentials
     http: httpx.AsyncClient
     config: OctopusConfig
     ledger: tuple[LedgerEntry, ...] = ()
