@@ -1,13 +1,20 @@
 """What all tests share."""
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
 
 @pytest.fixture
-def uninstrumented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that the test starts are not measured for coverage.
+def interruptible(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Processes that the test starts can be interrupted, wherever the tests run.
 
-    For those that are interrupted: CPython 3.11 spins for ever in a traced thread if a signal comes
+    They inherit it if Ctrl-C is ignored, as in what a shell runs in the background. And they are
+    not measured for coverage: CPython 3.11 spins for ever in a traced thread if a signal comes
     while the main thread waits for a lock, since only the main thread can deal with the signal.
     """
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

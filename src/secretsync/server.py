@@ -125,10 +125,19 @@ async def running_server(
         stack.push_async_callback(store.close)
         provider = await _open_key(settings, store)
         vault = Vault(provider)
-        http = HttpPool(_timeout(settings))
+        timeout = _timeout(settings)
+        http = HttpPool(timeout)
         stack.push_async_callback(http.close)
         engine = _engine(settings, store, registry, vault, http)
-        app = App(store=store, engine=engine, registry=registry, vault=vault, clock=utc_now)
+        app = App(
+            store=store,
+            engine=engine,
+            registry=registry,
+            vault=vault,
+            clock=utc_now,
+            http_timeout=timeout,
+            call_timeout=settings.call_timeout,
+        )
         health = HealthServicer()
         server = _grpc_server(app, health, settings)
         address = _bind(server, settings.listen)

@@ -309,7 +309,7 @@ def test_exit_codes_tell_what_went_wrong(
     assert octopus.held() == {}
 
 
-@pytest.mark.usefixtures("uninstrumented")
+@pytest.mark.usefixtures("interruptible")
 def test_a_run_goes_on_when_nobody_waits_for_it(tmp_path: Path, octopus: OctopusProject) -> None:
     patience = ("--retry-attempts", "100", "--retry-base", "1", "--retry-ceiling", "1")
     with running_service(tmp_path, *patience) as service:

@@ -167,7 +167,7 @@ def test_it_says_what_is_wrong_with_a_file(
     assert "never closed" not in output
 
 
-@pytest.mark.usefixtures("uninstrumented")
+@pytest.mark.usefixtures("interruptible")
 def test_nothing_is_left_of_it_after_ctrl_c(demo: Demo) -> None:
     with demo.start() as process:
         wait_until(lambda: list(demo.folder.glob("tmp/*/data/secretsync.db")), "the service works")

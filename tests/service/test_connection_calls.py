@@ -1,10 +1,12 @@
 """ConnectionService: calls to the destination, their pages, and the errors that it answers with."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 from recording_destination import Recorder
 from refusals import invalid_fields, refused
-from service_kit import CONNECTION, TOKEN, Service, struct
+from service_kit import CONNECTION, TOKEN, Service, running, struct
 
 from secretsync.adapter import (
     AdapterError,
@@ -192,12 +194,12 @@ async def test_a_connection_outlives_its_plugin(shop: Service) -> None:
     assert (await shop.trigger()).counts.created == 1
 
 
-async def test_a_destination_that_never_answers_is_given_up(
-    shop: Service, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secretsync.operations.destinations.CALL_SECONDS", 0.01)
-    recorder.provable.clear()
-    refusal = await refused(shop.connections.ValidateConnection(VALIDATE))
+async def test_a_destination_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", call_timeout=1.5) as shop:
+        await shop.add_project()
+        await shop.connect()
+        shop.recorder.provable.clear()
+        refusal = await refused(shop.connections.ValidateConnection(VALIDATE))
     assert refusal.code == grpc.StatusCode.UNAVAILABLE
     assert refusal.reason == "DESTINATION_UNAVAILABLE"
-    assert "did not answer within 0.01 s" in refusal.message
+    assert "did not answer within 1.5 s" in refusal.message

@@ -138,7 +138,7 @@ def test_everything_that_octopus_says_is_told_once() -> None:
         ({"Errors": {"Name": "taken"}}, "taken"),
         ({"Details": "in short"}, "in short"),
         ({"Details": [[[["deep"]]]]}, "deep"),
-        ({"ErrorMessage": "Unknown error saving."}, "Unknown error saving."),
+        ({"ErrorMessage": "Unknown error saving."}, "error saving."),
     ],
 )
 def test_fields_of_other_shapes_are_told(body: object, said: str) -> None:
@@ -157,9 +157,20 @@ def test_words_that_say_nothing_are_left_out(text: str) -> None:
     assert error_for(400, body).message == (
         "Octopus answered 400 (Bad Request): But this says something."
     )
-    assert error_for(500, {"ErrorMessage": text}).message == (
-        "Octopus answered 500 (Internal Server Error): no explanation was given"
-    )
+    for silent in ({"ErrorMessage": text}, text):
+        assert error_for(500, silent).message == (
+            "Octopus answered 500 (Internal Server Error): no explanation was given"
+        )
+
+
+def test_what_follows_words_that_say_nothing_is_told() -> None:
+    for body in (
+        "Unknown error: the disk is full",
+        {"Errors": ["Unknown error: the disk is full"]},
+    ):
+        assert error_for(500, body).message == (
+            "Octopus answered 500 (Internal Server Error): the disk is full"
+        )
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,23 @@ async def test_one_exchange_and_then_the_usual_requests(oidc: Sandbox, make: Mak
     assert calls(oidc) == RUN
 
 
+async def test_a_token_that_grew_old_is_renewed_before_the_write_is_announced(
+    oidc: Sandbox, make: Make
+) -> None:
+    mine = make()
+    before_intent: list[tuple[str, str, int | None]] = []
+
+    def time_goes_by(step: str, _done: int, _total: int) -> None:
+        if step == "writing":
+            mine.now += timedelta(days=1)
+
+    mine.before_write = lambda: before_intent.extend(calls(oidc))
+    await mine.sync({"A": "value-a"}, report_progress=time_goes_by)
+
+    assert before_intent == [*EXCHANGE, *READ, *EXCHANGE]
+    assert calls(oidc) == RUN[1:]
+
+
 async def test_the_token_of_a_program(
     oidc: Sandbox, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,46 @@ async def test_a_404_that_names_nothing_is_looked_into(
     assert missing in caught.value.message
 
 
+@pytest.mark.parametrize("status", [401, 403, 500])
+async def test_a_404_stays_one_if_it_cannot_be_looked_into(
+    sandbox: Sandbox, engine: EngineFactory, status: int
+) -> None:
+    sandbox.fault("status", status=404, body="empty", method="GET", path="variables$")
+    sandbox.fault("status", status=status, body="empty", path="/api/spaces/Spaces-1$")
+
+    with pytest.raises(NotFound, match="no project Projects-2 in Spaces-1, or it is hidden"):
+        await engine().sync({"A": "value-a"})
+
+
+@pytest.mark.parametrize("named", ["Spaces-12", "xSpaces-1", "Projects-23"])
+async def test_an_id_that_only_begins_or_ends_the_same_is_another(
+    sandbox: Sandbox, engine: EngineFactory, named: str
+) -> None:
+    text = f"The resource '{named}' was not found."
+    sandbox.fault("status", status=404, message=text, method="GET", path="variables$")
+
+    with pytest.raises(NotFound) as caught:
+        await engine().sync({"A": "value-a"})
+
+    assert caught.value.field == "projectId"
+    assert sandbox.requests()[-1].path == "/api/spaces/Spaces-1", "it was looked into"
+
+
+@pytest.mark.parametrize("refused_by_server", [True, False])
+async def test_unknown_scope_ids_reach_no_server_of_either_kind(
+    sandbox: Sandbox, engine: EngineFactory, *, refused_by_server: bool
+) -> None:
+    sandbox.refuse_unknown_scope_ids(refuse=refused_by_server)
+    mine = engine({"environments": ["Environments-1", "Environments-99"], "roles": ["no-such"]})
+
+    with pytest.raises(InvalidConfig, match="does not have some of the ids") as caught:
+        await mine.sync({"A": "value-a"})
+
+    assert sorted(caught.value.violations) == ["scopeValues.environments", "scopeValues.roles"]
+    assert methods(sandbox) == ["GET"]
+    assert mine.ledger == ()
+
+
 async def test_a_read_only_key_is_told_the_permission_and_changes_nothing(
     sandbox: Sandbox, engine: EngineFactory
 ) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 DEFAULT_ADDRESS = "127.0.0.1:8470"
-CALL_TIMEOUT = 60.0
-"""Seconds that a call may take unless `--timeout` says otherwise; some call a destination."""
+CALL_TIMEOUT = 150.0
+"""Seconds that a call may take unless `--timeout` says otherwise; some call a destination, and the
+server gives that 120 by default."""
 WAIT_TIMEOUT = 600.0
 """Seconds to wait for a run unless `--timeout` says otherwise."""
 

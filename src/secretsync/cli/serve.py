@@ -70,6 +70,13 @@ from secretsync.cli.framework import Command
     help="How long one attempt of a run may take. Default: 900.",
 )
 @click.option(
+    "--call-timeout",
+    type=float,
+    metavar="SECONDS",
+    help="How long a call to a destination outside of runs may take, e.g. to validate a sync."
+    " Default: 120.",
+)
+@click.option(
     "--http-connect-timeout",
     type=float,
     metavar="SECONDS",

@@ -49,7 +49,6 @@ STORAGE_FULL = "the server's disk is full, so what is about to be written cannot
 
 RecordIntent = Callable[..., Awaitable[None]]
 """The adapter's `RecordIntent`, with the target key as a first argument."""
-"""Makes intents durable: (target key of the document that is about to be written, intents)."""
 
 
 class LeaseLostError(Exception):

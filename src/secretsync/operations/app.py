@@ -2,13 +2,16 @@
 
 import contextlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
+
+import httpx
 
 from secretsync.crypto import Vault
 from secretsync.domain.names import MAX_REQUEST_ID, text_complaint
 from secretsync.domain.problems import Code, Problem, Reason, Violations
+from secretsync.engine.http import TIMEOUT
 from secretsync.engine.protocol import Engine
 from secretsync.registry import Registry
 from secretsync.store.protocol import StateStore, Transaction
@@ -61,13 +64,25 @@ class _DryRunError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """The parts that operations work with."""
+    """The parts that operations work with.
+
+    Attributes:
+        store: the state store.
+        engine: runs syncs.
+        registry: the destinations.
+        vault: encrypts and decrypts.
+        clock: returns the present time.
+        http_timeout: limits of a single request to a destination.
+        call_timeout: seconds that a call to a destination outside of runs may take in all.
+    """
 
     store: StateStore
     engine: Engine
     registry: Registry
     vault: Vault
     clock: Callable[[], datetime]
+    http_timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
+    call_timeout: float = 120.0
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on a snapshot of the store."""

@@ -19,7 +19,6 @@ from secretsync.registry import FailedDestination, LoadedDestination
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-CALL_SECONDS = 60
 MAX_WAIT = 30.0
 """Seconds that a request waits if the destination asks for fewer; whoever calls is told of more."""
 
@@ -45,10 +44,10 @@ async def call_destination(
         Problem: what the adapter raised, as `ConnectionService` in the API says.
     """
     # A pool of its own: calls that get no answer must not keep others from being made.
-    pool = HttpPool(max_wait=MAX_WAIT)
+    pool = HttpPool(app.http_timeout, MAX_WAIT)
     try:
         async with (
-            asyncio.timeout(CALL_SECONDS),
+            asyncio.timeout(app.call_timeout),
             pool.client("call", [], "a call outside of runs") as http,
         ):
             basics = {
@@ -70,7 +69,7 @@ async def call_destination(
         raise Problem(
             Code.UNAVAILABLE,
             Reason.DESTINATION_UNAVAILABLE,
-            f"the destination did not answer within {CALL_SECONDS} s",
+            f"the destination did not answer within {app.call_timeout:g} s",
         ) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin is foreign code
         raise unexpected(error) from None

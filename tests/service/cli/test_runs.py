@@ -178,7 +178,7 @@ def test_a_failed_poll_ends_the_wait(server: FakeServer, run: Run) -> None:
     assert "is not available: shutting down" in result.err
 
 
-@pytest.mark.usefixtures("uninstrumented")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_leaves_the_run_alone(server: FakeServer) -> None:
     polled = threading.Event()
 

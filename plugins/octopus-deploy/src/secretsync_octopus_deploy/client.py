@@ -1,6 +1,7 @@
 """Calls the Octopus REST API: one method for each request that the plugin makes."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -128,6 +129,10 @@ class OctopusClient:
             raise _unreadable(path, "it is no object")
         return owner
 
+    async def prepare(self) -> None:
+        """Get ready to send at once: with OpenID Connect, a new access token may have to be got."""
+        await self._authentication.headers()
+
     async def _send_for(
         self,
         config: OctopusConfig,
@@ -153,13 +158,16 @@ class OctopusClient:
     async def _named(self, error: NotFound, config: OctopusConfig) -> NotFound:
         """Return the error for what is missing, with the field that is to blame for it."""
         field, name = config.owner_field, f"{config.owner_kind} {config.owner_id}"
-        if config.space_id in error.message:
+        if _names(error.message, config.space_id):
             field = "spaceId"
-        elif config.owner_id not in error.message:
+        elif not _names(error.message, config.owner_id):
             try:
                 await self._send("GET", f"/api/spaces/{config.space_id}")
             except NotFound:
                 field = "spaceId"
+            except AdapterError:
+                # Then it stays untold which of the two it is; that one is missing is what counts.
+                name = f"{name} in {config.space_id}"
         if field == "spaceId":
             name = f"space {config.space_id}"
         return NotFound(
@@ -183,10 +191,10 @@ class OctopusClient:
         """
         withheld = list(secrets)
         response = await self._call(method, path, params, body)
-        failure = self._failure(response, withheld)
+        failure = await self._failure(response, withheld)
         if isinstance(failure, AuthenticationFailed) and self._authentication.renews():
             response = await self._call(method, path, params, body)
-            failure = self._failure(response, withheld)
+            failure = await self._failure(response, withheld)
         if isinstance(failure, AuthenticationFailed):
             raise self._authentication.explained(failure)
         if failure is not None:
@@ -200,13 +208,21 @@ class OctopusClient:
         url = f"{self._base}{path}"
         return await call(self._request, method, url, headers=headers, params=params, body=body)
 
-    def _failure(
+    async def _failure(
         self, response: httpx.Response, secrets: Iterable[SecretValue]
     ) -> AdapterError | None:
         if response.is_success:
             return None
         withheld = [*self._authentication.secrets(), *secrets]
-        return error_from(response, now=self._request.clock(), secrets=withheld)
+        # The message is compared with each value: thousands of long ones take seconds.
+        return await asyncio.to_thread(
+            error_from, response, now=self._request.clock(), secrets=withheld
+        )
+
+
+def _names(text: str, one: str) -> bool:
+    """Tell whether a text has an id, and not as a part of a longer one."""
+    return re.search(rf"(?<![\w-]){re.escape(one)}(?![\w-])", text) is not None
 
 
 def _owner_path(config: OctopusConfig) -> str:
@@ -244,4 +260,4 @@ def _parsed(text: str, parse: Callable[[str], Any], path: str) -> Any:  # noqa: 
 
 
 def _unreadable(path: str, detail: str) -> Unavailable:
-    return Unavailable(f"Octopus's answer to GET {path} cannot be used: {detail}.")
+    return Unavailable(f"Octopus's answer for {path} cannot be used: {detail}.")

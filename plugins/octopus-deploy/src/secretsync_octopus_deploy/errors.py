@@ -47,7 +47,10 @@ _REFUSED_KEY = re.compile(
     r"|(?:API key|access token)\b[^.]{0,60}\bexpired",
     re.IGNORECASE,
 )
-_SAYS_NOTHING = re.compile(r"\W*(?:an )?unknown error(?: (?:has )?occurred)?\W*", re.IGNORECASE)
+_SAYS_NOTHING = re.compile(
+    r"^\W*(?:an )?unknown error(?: (?:has )?occurred)?(?:\W*$|\s*[:.!-]+\s*)", re.IGNORECASE
+)
+_UNKNOWN = re.compile(r"\bunknown (?=error\b)", re.IGNORECASE)
 _LINK = re.compile(r"https?://[^\s<>\"']{3,200}")
 _RESET = re.compile(r"(?:^|;)\s*t=(\d{1,9})\s*(?:;|$)")
 
@@ -131,12 +134,12 @@ def _said(response: httpx.Response) -> str:
     except (ValueError, RecursionError):
         return ""
     if not isinstance(body, dict):
-        return body.strip()[:_MAX_CLASSIFIED_LENGTH] if isinstance(body, str) else ""
+        return " ".join(texts_of(body))[:_MAX_CLASSIFIED_LENGTH] if isinstance(body, str) else ""
     fields = ("ErrorMessage", "Errors", "HelpText", "Details")
-    texts = [text for field in fields for text in _texts(body.get(field))]
+    texts = [text for field in fields for text in texts_of(body.get(field))]
     said = " ".join(dict.fromkeys(texts))
     links = _LINK.findall(
-        " ".join([*_texts(body.get("HelpLink")), *_texts(body.get("ParsedHelpLinks"))])
+        " ".join([*texts_of(body.get("HelpLink")), *texts_of(body.get("ParsedHelpLinks"))])
     )
     new = [link for link in dict.fromkeys(links) if link not in said]
     if new:
@@ -144,16 +147,17 @@ def _said(response: httpx.Response) -> str:
     return said[:_MAX_CLASSIFIED_LENGTH]
 
 
-def _texts(value: object, depth: int = 0) -> list[str]:
+def texts_of(value: object, depth: int = 0) -> list[str]:
     """Return the texts in a field, which is one, or a list or an object of them."""
     if isinstance(value, str):
-        return [value.strip()] if value.strip() and not _SAYS_NOTHING.fullmatch(value) else []
+        text = _UNKNOWN.sub("", _SAYS_NOTHING.sub("", value)).strip()
+        return [text] if text else []
     if depth == _MAX_DETAIL_DEPTH:
         return []
     items = value.values() if isinstance(value, dict) else value
     if not isinstance(items, Iterable):
         return []
-    return [text for item in items for text in _texts(item, depth + 1)]
+    return [text for item in items for text in texts_of(item, depth + 1)]
 
 
 def _silence(response: httpx.Response) -> str:

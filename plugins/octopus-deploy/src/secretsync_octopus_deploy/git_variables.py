@@ -10,7 +10,7 @@ from secretsync_octopus_deploy.client import OctopusClient
 from secretsync_octopus_deploy.config import OctopusConfig
 from secretsync_octopus_deploy.texts import listed
 
-REMEMBERED = 3600.0
+REMEMBERED = 24 * 3600.0
 """Seconds for which it is remembered where a project keeps its variables. People move them to Git
 once, so that it hardly ever changes, and never back."""
 MAX_REMEMBERED = 1000

@@ -26,7 +26,7 @@ from secretsync.adapter import (
 )
 from secretsync_octopus_deploy import json_text
 from secretsync_octopus_deploy.credentials import OidcCredentials
-from secretsync_octopus_deploy.errors import error_from
+from secretsync_octopus_deploy.errors import error_from, texts_of
 from secretsync_octopus_deploy.http_calls import call
 from secretsync_octopus_deploy.identity_token import identity_token
 from secretsync_octopus_deploy.texts import WITHHELD, printable, repeats
@@ -128,7 +128,7 @@ def _checked_endpoint(named: str, base: str) -> str:
     server = urlsplit(base)
     parts = _plain_parts(named)
     if _origin_of(parts) != _origin_of(server):
-        where = f"{parts.scheme}://{parts.netloc}"
+        where = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "no address of a server"
         text = (
             f"is not the address that Octopus takes for its own: its token endpoint is at {where}."
             " Use that address, or correct the Server Uri of the node in Octopus"
@@ -201,7 +201,7 @@ def _said(response: httpx.Response) -> str:
         body.get("ErrorMessage"),
         *(errors if isinstance(errors, list) else []),
     ]
-    told = dict.fromkeys(text for text in texts if isinstance(text, str) and text.strip())
+    told = dict.fromkeys(text for one in texts if isinstance(one, str) for text in texts_of(one))
     return " ".join(" ".join(told).split())[:MAX_MESSAGE_LENGTH]
 
 

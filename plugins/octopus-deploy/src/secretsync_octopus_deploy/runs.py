@@ -117,6 +117,8 @@ class _Run(Generic[Request]):
         count = plan.count(_WRITES)
         self._request.report_progress("writing", 0, count)
         body = await _aside(before.render, plan.rows)
+        # Between the intent and the write nothing must take time: see `arrival`.
+        await self._client.prepare()
         await self._request.record_intent(plan.intents(before.version_text), before.version_text)
         self._note(plan)
         failure = await self._send(body, plan)

@@ -1,9 +1,9 @@
 """Compares a variable set read after a write with what was written."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from secretsync.adapter import LedgerEntry
 from secretsync_octopus_deploy.plan import Plan
 from secretsync_octopus_deploy.rows import Row
 from secretsync_octopus_deploy.variable_set import VariableSet
@@ -49,12 +49,14 @@ def verify(before: VariableSet, plan: Plan, after: VariableSet) -> Verdict:
     missing: dict[str, str] = {}
     ids: dict[str, str] = {}
     rows = after.rows_by_identity()
+    untouched = _untouched_ids(plan)
     for outcome in plan.outcomes:
         entry = outcome.entry
         if entry is None or not outcome.is_desired:
             continue
         name = outcome.result.name
-        copies = _copies_left(plan, entry)
+        # Further rows of its identity that were sent back as they came.
+        copies = untouched.get(entry.identity, set()) - {entry.remote_id}
         found = [row for row in rows.get(entry.identity, []) if row.id not in copies]
         problem = _problem_with(found, name, entry.remote_id)
         if outcome.is_creation and not found:
@@ -84,13 +86,13 @@ def verify(before: VariableSet, plan: Plan, after: VariableSet) -> Verdict:
     )
 
 
-def _copies_left(plan: Plan, entry: LedgerEntry) -> set[str | None]:
-    """Return the ids of further rows of an identity that were sent back as they came."""
-    return {
-        row.id
-        for row in plan.rows
-        if isinstance(row, Row) and row.identity == entry.identity and row.id != entry.remote_id
-    }
+def _untouched_ids(plan: Plan) -> dict[str, set[str | None]]:
+    """Return, by identity, the ids of the rows that were sent back as they came."""
+    found: dict[str, set[str | None]] = defaultdict(set)
+    for row in plan.rows:
+        if isinstance(row, Row):
+            found[row.identity].add(row.id)
+    return found
 
 
 def _problem_with(found: Sequence[Row], name: str, expected_id: str | None) -> str:

@@ -108,7 +108,7 @@ def test_every_test_of_the_client_is_listed(e2e: GoTests) -> None:
         for name in [*entry.get("pass", []), *entry.get("out_of_scope", [])]
     ]
     assert sorted(listed) == sorted(e2e.run("-test.list", ".").split())
-    assert all(entry.get("reason") or "pass" in entry for entry in LISTED.values())
+    assert all(entry.get("reason") for entry in LISTED.values() if "out_of_scope" in entry)
 
 
 @pytest.mark.parametrize("source", IN_SCOPE)
