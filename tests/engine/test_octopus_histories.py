@@ -108,7 +108,9 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     return made
 
 
-@pytest.mark.timeout(280 if PROFILE == "ci" else 4 * 3600)
+# Measured for coverage, it would take several times as long; other tests cover the same code.
+@pytest.mark.no_cover
+@pytest.mark.timeout(600 if PROFILE == "ci" else 4 * 3600)
 def test_histories(tmp_path: Path, wire: Wire, ear: Eavesdropper) -> None:
     with asyncio.Runner() as runner:
         stack = runner.run(Stack.open(tmp_path, wire))

@@ -216,6 +216,12 @@ class TestWhatIsLeft:
         await answer(pacer, 200, RateLimit="r=200;t=60")
         assert await turns(pacer, time, 3) == [0, 0, 0]
 
+    async def test_the_time_to_the_reset_has_a_bound(self, pacer: Pacer, time: Time) -> None:
+        await answer(pacer, RateLimit="r=1;t=999999999999")
+        assert await turns(pacer, time, 2) == [0.0, MAX_SPACING]
+        time.now += MAX_PAUSE
+        assert await turns(pacer, time, 3) == [0.0, 0.0, 0.0]
+
     async def test_those_under_way_are_taken_for_used(self, pacer: Pacer, time: Time) -> None:
         gate = asyncio.Event()
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from octopus_kit import DEV, PROD, SET_ID, Engine, actions, row
 
-from secretsync_octopus_deploy import arrival
+from secretsync.adapter import AdapterError, Conflict, InvalidConfig, Unavailable
+from secretsync_octopus_deploy import arrival, runs
 from secretsync_octopus_deploy.draft import CANNOT_TELL
 from secretsync_octopus_deploy.ownership import DOUBTED
 from secretsync_octopus_deploy.sandbox.process import Sandbox
@@ -196,3 +198,107 @@ async def test_a_refused_write_of_another_sync_accounts_for_nothing(
     assert [(one.name, one.action.value, one.reason) for one in result.keys] == [
         ("A", "skipped", CANNOT_TELL)
     ]
+
+
+async def test_a_lost_write_of_another_sync_accounts_for_nothing(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    dev, prod = engine(DEV), engine(PROD)
+    prod.written_from = dev.written_from
+    await prod.sync({"P": "1"})
+    await die_unsent(dev, {"A": "1"})
+    add_by_hand(sandbox, "B")
+    # It creates nothing, so that nothing but the attempt itself tells of it.
+    sandbox.fault("status", status=502, method="PUT")
+    with pytest.raises(Unavailable):
+        await prod.sync({"P": "2"})
+    add_by_hand(sandbox, "A", {"Environment": ["Environments-1"]})
+
+    assert actions(await dev.sync({})) == {"A": "skipped"}
+
+
+async def test_a_write_that_did_not_arrive_is_noted_although_the_run_fails(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    mine = engine()
+    sandbox.put_variables(SET_ID, [row("Cert", Type="Certificate", Value="Certificates-1")])
+    await die_unsent(mine, {"A": "1"})
+    with pytest.raises(InvalidConfig, match="type cannot hold a secret"):
+        await mine.sync({"Cert": "1"})
+    assert [(one.name, one.digest) for one in mine.ledger] == [("A", DOUBTED)]
+    add_by_hand(sandbox, "A")
+
+    assert actions(await mine.sync({})) == {"A": "skipped"}
+
+
+async def test_a_lost_answer_and_two_conflicts_leave_one_account_of_each_write(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    mine = engine()
+    sandbox.fault("cut_connection", method="PUT", path="/projects/")
+    changes = iter(["B", None, "A"])
+
+    def somebody_edits() -> None:
+        identities = [(one.identity, one.confirmed) for one in mine.ledger]
+        assert len(set(identities)) == len(identities)
+        name = next(changes, None)
+        if name:
+            add_by_hand(sandbox, name)
+
+    mine.before_write = somebody_edits
+    result = await mine.sync({"A": "1"})
+
+    assert actions(result)["A"] in {"created", "updated"}
+    assert sorted(stored(sandbox)) == [("A", "1"), ("B", "made by hand")]
+    assert actions(await mine.sync({})) == {"A": "deleted"}
+
+
+async def test_what_an_earlier_write_of_the_run_deleted_is_not_taken_for_hidden(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    mine = engine()
+    await mine.sync({"Y": "1"})
+    sandbox.fault("cut_connection", method="PUT", after=True)
+    sandbox.fault("version_conflict", method="PUT", times=runs.MAX_RETRIES, skip=1)
+    with pytest.raises(Conflict):
+        await mine.sync({"B": "1"})
+    sandbox.clear_faults()
+
+    assert actions(await mine.remove())["Y"] == "deleted"
+    assert mine.ledger == ()
+
+
+class FailsAfterwards(httpx.AsyncHTTPTransport):
+    """Lets the first PUT through, and answers with an error all the same."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__()
+        self._answers = [httpx.Response(status, json={"ErrorMessage": text})]
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        if request.method != "PUT" or not self._answers:
+            return answer
+        await answer.aread()
+        await answer.aclose()
+        return self._answers.pop()
+
+
+@pytest.mark.parametrize("status", [408, 500, 502])
+async def test_a_server_that_fails_may_have_written_whatever_it_says(
+    sandbox: Sandbox, engine: EngineFactory, status: int
+) -> None:
+    mine = engine()
+    text = "You do not have permission to perform this action. Missing permission: VariableEdit"
+    answer = {"status": status, "method": "PUT", "message": text, "times": 1}
+    async with httpx.AsyncClient(transport=FailsAfterwards(status, text)) as http:
+        mine.http = http
+        assert actions(await mine.sync({"A": "1"})) == {"A": "created"}
+    assert stored(sandbox) == [("A", "1")]
+
+    async with httpx.AsyncClient() as http:
+        mine.http = http
+        sandbox.fault("status", **answer)
+        with pytest.raises(AdapterError, match="Missing permission: VariableEdit"):
+            await mine.sync({"A": "2"})
+    assert stored(sandbox) == [("A", "1")]

@@ -465,9 +465,11 @@ def test_what_an_earlier_attempt_of_the_same_run_deleted_counts_as_deleted() -> 
 
 def test_what_an_earlier_attempt_of_the_same_run_created_counts_as_created() -> None:
     mine = row("A")
-    earlier = Unconfirmed(created=(intent_for(mine, version="2"),))
+    intent = intent_for(mine, version="2")
+    earlier = Unconfirmed(created=frozenset({intent.identity}))
+    request = sync_request({"A": "value"}, ledger=[intent])
 
-    plan = merge.plan_sync(variable_set(mine), sync_request({"A": "value"}), earlier)
+    plan = merge.plan_sync(variable_set(mine), request, earlier)
 
     assert told(plan) == [("KEY_A", "A", "created", merge.UNCERTAIN)]
     assert [one.id for one in plan.rows] == [mine["Id"]]

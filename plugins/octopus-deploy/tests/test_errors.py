@@ -284,3 +284,9 @@ def test_a_redirect_tells_where_octopus_is(status: int, location: str, said: str
     assert isinstance(error, InvalidConfig)
     assert said in error.violations["instanceUrl"]
     assert "pass" not in error.message
+
+
+def test_a_giant_explanation_is_not_parsed() -> None:
+    assert error_for(400, {"ErrorMessage": "x" * 2_000_000}).message == (
+        "Octopus answered 400 (Bad Request): no explanation was given"
+    )

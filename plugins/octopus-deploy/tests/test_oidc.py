@@ -112,9 +112,13 @@ def answer(
 
 def renew(sandbox: Sandbox, token_file: Path) -> None:
     """Do what an issuer does: put another token in place of the one that will expire."""
-    renewed = token_of(sub="svc", jti="2")
-    sandbox.accept_subject_token(renewed)
-    token_file.write_text(renewed)
+    put_in_place(sandbox, token_file, token_of(sub="svc", jti="2"))
+
+
+def put_in_place(sandbox: Sandbox, token_file: Path, token: str) -> None:
+    """Let the sandbox accept a token, and write it where the credentials look for it."""
+    sandbox.accept_subject_token(token)
+    token_file.write_text(token)
 
 
 def end(token_file: Path) -> None:
@@ -279,13 +283,19 @@ async def test_an_expired_token_is_replaced_in_the_middle_of_a_run(
     oidc: Sandbox, make: Make
 ) -> None:
     mine = make()
-    mine.before_write = oidc.expire_tokens
+
+    def expire_once() -> None:
+        mine.before_write = lambda: None
+        oidc.expire_tokens()
+
+    mine.before_write = expire_once
 
     result = await mine.sync({"A": "value-a"})
 
     assert actions(result) == {"A": "created"}
     refused = ("PUT", VARIABLES, 401)
-    assert calls(oidc) == [*EXCHANGE, RUN[0], refused, *EXCHANGE, *RUN[1:]]
+    # From the beginning, since the write must follow its announcement at once.
+    assert calls(oidc) == [*EXCHANGE, *READ, refused, *EXCHANGE, *RUN]
     (row,) = oidc.inspect(SET_ID)["Variables"]
     assert (row["Name"], row["Value"]) == ("A", "value-a")
 
@@ -316,7 +326,7 @@ async def test_a_request_is_repeated_once_and_then_fails_for_good(
 
     refused = (method, VARIABLES, 401)
     before = [] if method == "GET" else READ
-    assert calls(oidc) == [*EXCHANGE, *before, refused, *EXCHANGE, refused]
+    assert calls(oidc) == [*EXCHANGE, *before, refused, *EXCHANGE, *before, refused]
     assert "check that the service account is active" in str(caught.value.hint)
     assert "apiKey" not in str(caught.value.hint)
     assert oidc.inspect(SET_ID)["Variables"] == []
@@ -619,3 +629,40 @@ async def test_no_token_is_told_of(
     for secret in (TOKEN, *issued):
         parts = {secret, *(part for part in secret.split(".") if len(part) > 20)}
         assert not [text for text in shown for part in parts if part in text]
+
+
+async def test_tokens_that_were_sent_before_are_withheld_too(oidc: Sandbox, make: Make) -> None:
+    mine = make()
+    await mine.sync({})
+    (used,) = authentication._tokens[asyncio.get_running_loop()].values()
+    assert used.token
+    first = used.token.value.reveal()
+
+    def repeat_the_first() -> None:
+        mine.before_write = lambda: None
+        oidc.expire_tokens()
+        oidc.fault("status", status=400, message=f"you sent {first}", method="PUT", skip=1)
+
+    mine.before_write = repeat_the_first
+    with pytest.raises(InvalidConfig) as caught:
+        await mine.sync({"A": "value-a"})
+    assert first not in str(caught.value)
+    assert WITHHELD in str(caught.value)
+
+
+async def test_a_discovery_that_repeats_the_token_is_withheld(oidc: Sandbox, make: Make) -> None:
+    answer(oidc, {"ErrorMessage": f"you sent {TOKEN}"}, DISCOVERY_PATH, status=400)
+
+    with pytest.raises(AuthenticationFailed) as caught:
+        await make().sync({})
+
+    assert TOKEN not in str(caught.value)
+    assert WITHHELD in str(caught.value)
+
+
+async def test_a_token_may_expire_in_the_year_9999(
+    oidc: Sandbox, make: Make, token_file: Path
+) -> None:
+    put_in_place(oidc, token_file, token_of(sub="svc", exp=253402300799))
+
+    assert actions(await make().sync({"A": "value-a"})) == {"A": "created"}

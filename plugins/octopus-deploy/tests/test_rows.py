@@ -218,3 +218,19 @@ def test_half_a_surrogate_pair_is_sent_back_as_it_came_and_not_shown() -> None:
 
     assert '"Name":"A\\ud800"' in current.render(current.rows).replace(" ", "")
     assert current.rows[0].label == "A\ufffd"
+
+
+def test_a_text_with_too_many_objects_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "MAX_OBJECTS", 3)
+
+    assert json_text.load("[{}, {}, {}]") == [{}, {}, {}]
+    with pytest.raises(ValueError, match="more than 3 objects"):
+        json_text.load("[{}, {}, {}, {}]")
+
+
+def test_a_very_long_name_is_cut_off_where_it_is_shown() -> None:
+    fields = {"Name": "n" * 100_000, "Type": "Sensitive", "IsSensitive": True}
+    found = Row.parse(json.dumps(fields), fields)
+
+    assert found.label == "n" * 200 + "..."
+    assert found.name == "n" * 100_000

@@ -8,6 +8,7 @@ from octopus_kit import DEV, PROD, SET_ID, Engine, actions, config_of, row
 
 from secretsync.adapter import InvalidConfig, NotFound, PermissionDenied, SecretValue
 from secretsync_octopus_deploy.sandbox.process import Sandbox
+from secretsync_octopus_deploy.texts import WITHHELD
 
 EngineFactory = Callable[..., Engine]
 
@@ -250,6 +251,19 @@ async def test_a_404_that_names_nothing_is_looked_into(
 
     assert caught.value.field == field
     assert missing in caught.value.message
+
+
+async def test_a_value_that_was_sent_is_withheld_from_later_errors_too(
+    sandbox: Sandbox, engine: EngineFactory
+) -> None:
+    said = "you sent hunter2-very-secret"
+    sandbox.fault("status", status=400, message=said, method="GET", path="variables$", skip=1)
+
+    with pytest.raises(InvalidConfig) as caught:
+        await engine().sync({"A": "hunter2-very-secret"})
+
+    assert "hunter2" not in str(caught.value)
+    assert WITHHELD in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])

@@ -162,7 +162,6 @@ async def test_of_files_elsewhere_nothing_is_told(directory: Path) -> None:
             outside,
             directory.parent / "missing",
             directory / "link",
-            directory / ".." / "outside",
             f"{directory}-beside",
             directory,
         )
@@ -313,10 +312,10 @@ async def test_the_output_of_an_allowed_program(
 
 async def test_a_program_is_allowed_as_it_is_written(allow: Path) -> None:
     program(allow, f"echo {TOKEN}")
-    (allow.parent / "link").symlink_to(allow)
+    link = allow.parent / "link"
+    link.symlink_to(allow)
 
-    for path in (allow.parent / "link", f"{allow.parent}/./{allow.name}"):
-        assert "is not one of the programs" in (await refused(tokenCommand=path)).message
+    assert "is not one of the programs" in (await refused(tokenCommand=link)).message
 
 
 async def test_programs_that_cannot_be_started(allow: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -168,14 +168,11 @@ async def test_a_run_with_nothing_to_do_notes_that_a_write_did_not_take_place(
         await mine.sync({"A": "value-a"})
     assert [one.digest == DOUBTED for one in mine.ledger] == [False]
     recorded: list[LedgerEntry] = []
-
-    async def record(entries: Sequence[LedgerEntry]) -> None:
-        recorded.extend(entries)
-
-    mine.before_write = lambda: None
-    await mine.sync({}, record_intent=record)
+    mine.before_write = lambda: recorded.extend(mine.ledger)
+    await mine.sync({})
 
     assert [(one.name, one.digest) for one in recorded] == [("A", DOUBTED)]
+    assert mine.written_from == {}, "it accounts for no change that somebody makes"
     assert puts(sandbox) == 0
 
 

@@ -47,8 +47,8 @@ class RecordIntent(Protocol):
                 the ledger at once.
             based_on: the destination's version that the write is based on; None if it has no
                 versions, or if no write follows.
-            refused: the version that this attempt's last write was based on, if the destination
-                refused that write for certain; None otherwise.
+            refused: the version that a write was based on which the destination refused for
+                certain, or which was not seen to take place in its time; None otherwise.
         """
         ...
 
@@ -97,7 +97,7 @@ class RunRequest(AdapterRequest):
             change since was made by this service. At any other version, and of any other entry,
             the value may have been changed by somebody else.
         written_from: versions of the destination that writes of this service were based on, of
-            whatever sync, and were not refused, whether they are known to have taken place or not;
+            whatever sync, and that are not known to have failed, whether they took place or not;
             to the seconds that had passed since the last such write was about to be sent when this
             attempt began. A version that is not among them was left behind by somebody else.
         digest: (identity, value) to a keyed digest for `LedgerEntry.digest`.

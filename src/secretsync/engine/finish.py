@@ -14,7 +14,7 @@ from secretsync.domain.runs import (
     held_back,
     supersede,
 )
-from secretsync.engine.runner import LeaseLostError, RunReport
+from secretsync.engine.runner import LeaseLostError, RunReport, shortened
 from secretsync.store.protocol import Transaction
 
 
@@ -123,7 +123,7 @@ def _fail(
     rng: random.Random,
 ) -> SyncRun:
     problem = report.problem
-    message = _told(problem) if problem else "the attempt ended without a result"
+    message = shortened(_told(problem)) if problem else "the attempt ended without a result"
     reason = problem.reason if problem else Reason.INTERNAL
     run = replace(run, outcome=report.outcome())
     if not report.transient:

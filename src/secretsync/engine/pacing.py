@@ -185,7 +185,7 @@ class Pacer:
                 left = max(1, remaining - self._in_flight)
                 spreads.append((min(reset / left, MAX_SPACING), reset))
         self._spread, reset = max(spreads)
-        self._spread_ends = self._clock() + reset
+        self._spread_ends = self._clock() + min(reset, MAX_PAUSE)
 
     def _rest(self, seconds: float) -> None:
         self._resumes = max(self._resumes, self._clock() + min(seconds, MAX_PAUSE))

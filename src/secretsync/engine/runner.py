@@ -45,6 +45,9 @@ from secretsync.store.protocol import StateStore, StorageFullError, Transaction
 
 log = logging.getLogger(__name__)
 
+MAX_TEXT = 8000
+"""Characters of a message or warning that are kept. gRPC clients take answers of 4 MiB."""
+MAX_WARNINGS = 100
 STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
 
 RecordIntent = Callable[..., Awaitable[None]]
@@ -83,9 +86,21 @@ class RunReport:
         return RunOutcome(
             keys=tuple(sorted(self.result.keys, key=lambda each: (each.name, each.key))),
             counts=Counter(each.action for each in self.result.keys),
-            warnings=self.result.warnings,
+            warnings=_bounded(self.result.warnings),
             http_requests=requests,
         )
+
+
+def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return warnings as they are kept: a destination may have had its say in them."""
+    left = len(warnings) - MAX_WARNINGS
+    more = [f"There are {left} more warnings."] if left > 0 else []
+    return (*(shortened(each) for each in warnings[:MAX_WARNINGS]), *more)
+
+
+def shortened(text: str) -> str:
+    """Return a text for people as it is kept, cut off if it is longer than `MAX_TEXT`."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,3 +156,17 @@ def test_the_newest_thousand_attempts_of_a_target_are_kept(scratch: Scratch, mak
             tx.ledger.record_attempt("target", str(version), make.now)
         kept = {int(version) for version in tx.ledger.attempted_from("target")}
         assert kept == set(range(3, 1003))
+
+
+def test_attempts_after_a_version_that_is_written_from_again_are_forgotten(
+    scratch: Scratch, make: "Make"
+) -> None:
+    """The target was restored from a backup: what followed that version is no more."""
+    with scratch() as tx:
+        for before in (2, 3, 4):
+            tx.ledger.record_attempt("target", str(before), make.now)
+            tx.ledger.record_write("target", str(before), str(before + 1))
+        tx.ledger.record_attempt("elsewhere", "3", make.now)
+        tx.ledger.record_attempt("target", "2", make.now)
+        assert set(tx.ledger.attempted_from("target")) == {"2"}
+        assert set(tx.ledger.attempted_from("elsewhere")) == {"3"}

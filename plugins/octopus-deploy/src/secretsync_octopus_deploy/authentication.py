@@ -68,6 +68,7 @@ class _BearerAuthentication:
         self._request = request
         self._credentials = credentials
         self._current: AccessToken | None = None
+        self._used: list[AccessToken] = []
         # A proof of credentials must not rest on what an earlier exchange has proved.
         is_proof = isinstance(request, ValidateRequest)
         self._unwanted = _shared_token(credentials).token if is_proof else None
@@ -75,10 +76,13 @@ class _BearerAuthentication:
     async def headers(self) -> dict[str, str]:
         shared = _shared_token(self._credentials)
         self._current = await shared.get(self._request, self._credentials, self._unwanted)
+        if self._current not in self._used:
+            self._used.append(self._current)
         return {"Authorization": f"Bearer {self._current.value.reveal()}"}
 
     def secrets(self) -> Sequence[SecretValue]:
-        return [self._current.value, self._current.identity] if self._current else []
+        # Those before the present one, too: a server may repeat what it was sent earlier.
+        return [secret for token in self._used for secret in (token.value, token.identity)]
 
     def renews(self) -> bool:
         self._unwanted = self._current

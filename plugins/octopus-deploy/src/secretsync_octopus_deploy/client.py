@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from secretsync.adapter import (
     AdapterError,
     AdapterRequest,
     AuthenticationFailed,
+    Conflict,
     InvalidConfig,
     NotFound,
     PermissionDenied,
@@ -31,6 +33,18 @@ MAX_SHOWN_LENGTH = 200
 NOT_SHOWN = "(not shown, because it repeats a credential)"
 
 
+class UncertainWriteError(Exception):
+    """A write was answered with an error that does not say that it has not taken place.
+
+    Attributes:
+        failure: what the answer came to.
+    """
+
+    def __init__(self, failure: AdapterError) -> None:
+        super().__init__()
+        self.failure = failure
+
+
 class OctopusClient:
     """One Octopus server, as the holder of the credentials sees it.
 
@@ -45,6 +59,8 @@ class OctopusClient:
         self._base: str = request.credentials.instance_url
         self._request = request
         self._authentication = authentication_of(request)
+        self._sent: list[SecretValue] = []
+        self._was_renewed = False
 
     @property
     def base_url(self) -> str:
@@ -54,7 +70,7 @@ class OctopusClient:
     def shown(self, text: object) -> str:
         """Return a text of the server as it may be shown: bounded, printable, no credential."""
         start = str(text)[:MAX_SHOWN_LENGTH]
-        return NOT_SHOWN if repeats(start, self._authentication.secrets()) else printable(start)
+        return NOT_SHOWN if repeats(start, self._withheld()) else printable(start)
 
     async def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """Return the parsed body of a GET.
@@ -64,7 +80,7 @@ class OctopusClient:
             params: query parameters.
         """
         text = await self._send("GET", path, params=params)
-        return _parsed(text, json_text.load, path)
+        return await asyncio.to_thread(_parsed, text, json_text.load, path)
 
     async def get_root(self) -> dict[str, Any]:
         """Return `GET /api`, having made sure that it is Octopus Deploy that answers.
@@ -101,9 +117,15 @@ class OctopusClient:
         Args:
             config: names the owner of the variables.
             body: the set as `VariableSet.render` gives it.
-            secrets: the values in it, so that no error repeats one.
+            secrets: the values in it, so that no error repeats one, now or later.
+
+        Raises:
+            UncertainWriteError: the server failed, and may have written the set before.
+            Conflict: the access token was not accepted; there is another one now.
+            Unavailable: there was no answer.
         """
-        await self._send_for(config, "PUT", _set_path(config), body=body, secrets=secrets)
+        self._sent.extend(secrets)
+        await self._send_for(config, "PUT", _set_path(config), body=body)
 
     async def read_git_set(self, config: OctopusConfig, branch: str) -> VariableSet:
         """Return the variables that a project keeps in Git: all but the sensitive ones.
@@ -140,11 +162,10 @@ class OctopusClient:
         path: str,
         *,
         body: str | None = None,
-        secrets: Iterable[SecretValue] = (),
     ) -> str:
         """Send a request about what a configuration names, and let errors speak of that."""
         try:
-            return await self._send(method, path, body=body, secrets=secrets)
+            return await self._send(method, path, body=body)
         except (NotFound, PermissionDenied) as error:
             refusal: AdapterError = error
         if isinstance(refusal, NotFound):
@@ -182,21 +203,26 @@ class OctopusClient:
         *,
         params: Mapping[str, str] | None = None,
         body: str | None = None,
-        secrets: Iterable[SecretValue] = (),
     ) -> str:
         """Send a request and return the text of a successful answer.
 
         One that was not accepted for its access token was certainly not executed: it is sent once
         more with another token.
         """
-        withheld = list(secrets)
         response = await self._call(method, path, params, body)
-        failure = await self._failure(response, withheld)
-        if isinstance(failure, AuthenticationFailed) and self._authentication.renews():
-            response = await self._call(method, path, params, body)
-            failure = await self._failure(response, withheld)
+        failure = await self._failure(response)
+        if isinstance(failure, AuthenticationFailed) and not self._was_renewed:
+            self._was_renewed = self._authentication.renews()
+            if self._was_renewed and method == "PUT":
+                # The exchange takes its time, and a write must follow its announcement at once.
+                raise Conflict("The access token was not accepted; there is another one now.")
+            if self._was_renewed:
+                response = await self._call(method, path, params, body)
+                failure = await self._failure(response)
         if isinstance(failure, AuthenticationFailed):
             raise self._authentication.explained(failure)
+        if failure is not None and method == "PUT" and _may_have_written(response.status_code):
+            raise UncertainWriteError(failure)
         if failure is not None:
             raise failure
         return _text_of(response, path)
@@ -208,16 +234,21 @@ class OctopusClient:
         url = f"{self._base}{path}"
         return await call(self._request, method, url, headers=headers, params=params, body=body)
 
-    async def _failure(
-        self, response: httpx.Response, secrets: Iterable[SecretValue]
-    ) -> AdapterError | None:
+    async def _failure(self, response: httpx.Response) -> AdapterError | None:
         if response.is_success:
             return None
-        withheld = [*self._authentication.secrets(), *secrets]
         # The message is compared with each value: thousands of long ones take seconds.
         return await asyncio.to_thread(
-            error_from, response, now=self._request.clock(), secrets=withheld
+            error_from, response, now=self._request.clock(), secrets=self._withheld()
         )
+
+    def _withheld(self) -> list[SecretValue]:
+        """Return what no text may repeat: all that was ever sent."""
+        return [*self._authentication.secrets(), *self._sent]
+
+
+def _may_have_written(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
 
 
 def _names(text: str, one: str) -> bool:

@@ -71,8 +71,11 @@ def _check_path(path: str | None) -> str | None:
         return None
     if not path.isprintable():
         raise ValueError("must have no control characters")
-    if not PurePosixPath(path).is_absolute() or path.endswith("/"):
-        raise ValueError("must be the absolute path of a file of the secretsync server")
+    segments = path.split("/")
+    if not PurePosixPath(path).is_absolute() or not segments[-1] or {".", ".."} & set(segments):
+        raise ValueError(
+            "must be the absolute path of a file of the secretsync server, without . and .."
+        )
     return path
 
 

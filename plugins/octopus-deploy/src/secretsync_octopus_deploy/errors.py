@@ -47,6 +47,7 @@ _REFUSED_KEY = re.compile(
     r"|(?:API key|access token)\b[^.]{0,60}\bexpired",
     re.IGNORECASE,
 )
+_MAX_BODY = 1024 * 1024
 _SAYS_NOTHING = re.compile(
     r"^\W*(?:an )?unknown error(?: (?:has )?occurred)?(?:\W*$|\s*[:.!-]+\s*)", re.IGNORECASE
 )
@@ -129,6 +130,8 @@ def _said(response: httpx.Response) -> str:
 
     Never `FullException`: it is a trace of the server's code and may hold anything.
     """
+    if len(response.content) > _MAX_BODY:
+        return ""
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):

@@ -38,7 +38,7 @@ async def identity_token(credentials: OidcCredentials, now: datetime) -> SecretV
         complaint = "gives no signed JSON Web Token: three parts in Base64url with dots between"
         raise InvalidConfig(f"{field} {complaint}.", violations={field: complaint})
     expiry = _expiry_of(claims)
-    if expiry is not None and expiry + LEEWAY < now:
+    if expiry is not None and expiry < now - LEEWAY:
         raise AuthenticationFailed(
             f"The token of {field} expired at {expiry:%Y-%m-%dT%H:%M:%SZ}.",
             hint="See to it that whatever issues the token renews it before it expires.",

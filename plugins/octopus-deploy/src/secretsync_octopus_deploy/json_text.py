@@ -12,12 +12,18 @@ _DECODER = json.JSONDecoder(parse_float=Decimal)
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
+MAX_OBJECTS = 500_000
+"""Braces that a text may have: parsed, each object takes some hundred times its bytes of memory."""
+
+
 def load(text: str) -> Any:  # noqa: ANN401  JSON is any type
     """Parse JSON; fractions become `Decimal`, so that nothing is rounded.
 
     Raises:
-        ValueError: the text is not JSON, or is nested too deeply.
+        ValueError: the text is not JSON, is nested too deeply, or has too many objects.
     """
+    if text.count("{") > MAX_OBJECTS:
+        raise ValueError(f"it has more than {MAX_OBJECTS} objects")
     try:
         return _DECODER.decode(text)
     except RecursionError:

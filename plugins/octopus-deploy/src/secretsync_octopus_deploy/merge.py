@@ -64,8 +64,7 @@ def plan_sync(current: VariableSet, request: SyncRequest, unconfirmed: Unconfirm
     """
     wishes = wishes_of(request)
     warnings = [*check_scope(request.config, current), *warnings_for(request)]
-    ledger = (*request.ledger, *unconfirmed.created)
-    owned = owned_entries(current, ledger, request.claimed_by_others, request.written_from)
+    owned = owned_entries(current, request.ledger, request.claimed_by_others, request.written_from)
     owned = replace(owned, doubtful=owned.doubtful - _claimed_identities(owned, request))
     check_hidden(wishes, owned, current, request.config)
     unconfirmed = unconfirmed.with_intents(current, request.ledger)
@@ -160,7 +159,7 @@ def _keep_or_update(
         draft.replaced[id(row)] = written
         if value_reasons:
             reasons.extend(_escape_note(wish))
-        is_creation = wish.identity in draft.unconfirmed.created_identities()
+        is_creation = wish.identity in draft.unconfirmed.created
         action = Action.CREATED if is_creation else Action.UPDATED
         draft.outcomes.append(_desired(wish, action, reasons, written.id))
     else:

@@ -81,7 +81,7 @@ async def exchange(request: AdapterRequest, credentials: OidcCredentials) -> Acc
         Unsupported: the server does not offer OpenID Connect.
     """
     identity = await identity_token(credentials, request.clock())
-    endpoint = await _token_endpoint(request, credentials.instance_url)
+    endpoint = await _token_endpoint(request, credentials.instance_url, identity)
     begun = request.clock()
     body = {
         "grant_type": GRANT_TYPE,
@@ -102,13 +102,13 @@ async def exchange(request: AdapterRequest, credentials: OidcCredentials) -> Acc
     return AccessToken(SecretValue(value), identity, begun + life)
 
 
-async def _token_endpoint(request: AdapterRequest, base: str) -> str:
+async def _token_endpoint(request: AdapterRequest, base: str, identity: SecretValue) -> str:
     """Return where tokens are exchanged, as the server's discovery document says."""
     response = await call(request, "GET", f"{base}{DISCOVERY_PATH}", headers={})
     if response.status_code in _MISSING:
         raise _not_offered(base, f"there is nothing at {DISCOVERY_PATH}")
     if not response.is_success:
-        failure = error_from(response, now=request.clock())
+        failure = error_from(response, now=request.clock(), secrets=[identity])
         if response.is_client_error and response.status_code not in _PASSING:
             hint = f"{DISCOVERY_PATH} must be readable without credentials."
             failure = AuthenticationFailed(failure.message, hint=hint)

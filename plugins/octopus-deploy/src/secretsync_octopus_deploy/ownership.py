@@ -18,16 +18,12 @@ class Unconfirmed:
     """What writes did that were sent, and whose success was never seen.
 
     Attributes:
-        created: ledger entries of the rows that they create.
+        created: identities of the rows that they create.
         deleted: ids of the rows that they delete.
     """
 
-    created: tuple[LedgerEntry, ...] = ()
+    created: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
-
-    def created_identities(self) -> frozenset[str]:
-        """Return the identities of the rows that may have been created."""
-        return frozenset(entry.identity for entry in self.created)
 
     def with_intents(self, current: VariableSet, ledger: Sequence[LedgerEntry]) -> "Unconfirmed":
         """Return this with the deletions that a run which died was about to make.

@@ -100,6 +100,12 @@ class Plan:
             if outcome.is_creation and outcome.entry is not None
         )
 
+    def created_identities(self) -> frozenset[str]:
+        """Return the identities of the rows that the write creates."""
+        return frozenset(
+            one.entry.identity for one in self.outcomes if one.is_creation and one.entry is not None
+        )
+
     def deleted_ids(self) -> frozenset[str]:
         """Return the ids of the rows that the write deletes."""
         return frozenset(one.deleted_id for one in self.outcomes if one.deleted_id is not None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from secretsync.adapter import SecretValue
 from secretsync_octopus_deploy import json_text
-from secretsync_octopus_deploy.texts import printable
+from secretsync_octopus_deploy.texts import label
 
 SENSITIVE = "Sensitive"
 TEXT = "String"
@@ -107,7 +107,7 @@ class Row:
     @property
     def label(self) -> str:
         """The name as it may be shown to people."""
-        return printable(self.name)
+        return label(self.name)
 
     @property
     def scope(self) -> Scope:

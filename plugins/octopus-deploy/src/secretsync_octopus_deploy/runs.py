@@ -3,24 +3,23 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Generic
 
 from secretsync.adapter import (
     Action,
     AdapterError,
     Conflict,
     RemoveRequest,
-    RunRequest,
     RunResult,
     SyncRequest,
     Unavailable,
     Unsupported,
 )
 from secretsync_octopus_deploy import arrival
-from secretsync_octopus_deploy.client import OctopusClient
+from secretsync_octopus_deploy.client import OctopusClient, UncertainWriteError
 from secretsync_octopus_deploy.git_variables import git_warnings
 from secretsync_octopus_deploy.hidden import hidden_error
+from secretsync_octopus_deploy.journal import Journal, Request
 from secretsync_octopus_deploy.merge import plan_removal, plan_sync
 from secretsync_octopus_deploy.ownership import DOUBTED, HIDDEN, Unconfirmed
 from secretsync_octopus_deploy.plan import Plan
@@ -43,7 +42,6 @@ _aside = asyncio.to_thread
 _MAX_PROBLEMS_NAMED = 10
 _WRITES = (Action.CREATED, Action.UPDATED, Action.DELETED)
 
-Request = TypeVar("Request", bound=RunRequest)
 Planner = Callable[[VariableSet, Request, Unconfirmed], Plan]
 
 
@@ -67,7 +65,7 @@ class _Run(Generic[Request]):
     """
 
     def __init__(self, request: Request, planner: Planner[Request], key_count: int) -> None:
-        self._request = request
+        self._journal = Journal(request)
         self._planner = planner
         self._key_count = key_count
         self._client = OctopusClient(request)
@@ -75,6 +73,10 @@ class _Run(Generic[Request]):
         self._git_warnings: tuple[str, ...] | None = None
         self._silent_losses = 0
         self._repetitions = 0
+
+    @property
+    def _request(self) -> Request:
+        return self._journal.request
 
     async def run(self) -> RunResult:
         """Write until the set is as planned; one GET, or GET, PUT, GET, are the usual course.
@@ -86,11 +88,11 @@ class _Run(Generic[Request]):
         """
         self._request.report_progress("reading", 0, self._key_count)
         before = await self._settled(await self._read())
+        await self._journal.doubt_earlier(before.version_text)
         retries = 0
         while True:
             plan = await _aside(self._planner, before, self._request, self._unconfirmed)
             if not plan.is_changed:
-                await self._keep_doubts(plan)
                 return self._unwritten(plan, before)
             if self._git_warnings is None:
                 self._git_warnings = await git_warnings(
@@ -119,38 +121,32 @@ class _Run(Generic[Request]):
         body = await _aside(before.render, plan.rows)
         # Between the intent and the write nothing must take time: see `arrival`.
         await self._client.prepare()
-        await self._request.record_intent(plan.intents(before.version_text), before.version_text)
-        self._note(plan)
-        failure = await self._send(body, plan)
+        await self._journal.record(plan.intents(before.version_text), before.version_text)
+        failure, is_certain = await self._send(body, plan)
         if failure is None:
             self._request.report_progress("verifying", 0, count)
             return await self._verified(plan, before)
-        if isinstance(failure, Unavailable):
-            await self._look_after(failure, plan, before)
-        else:
+        if is_certain:
             # A write that certainly did not happen must not make anything ours later on.
-            await self._request.record_intent(plan.recovered, refused=before.version_text)
+            await self._journal.record(plan.recovered, refused=before.version_text)
+        else:
+            await self._look_after(failure, plan, before)
         raise failure
 
-    async def _send(self, body: str, plan: Plan) -> AdapterError | None:
-        """Send a write, and return what it failed with, so that no other error has it as context.
+    async def _send(self, body: str, plan: Plan) -> tuple[AdapterError | None, bool]:
+        """Send a write; return what it failed with, and whether it certainly did not take place.
 
-        `Unavailable` says that nobody knows whether it took place, every other error that it did
-        not: the server answered that it refused it.
+        The failure is returned so that no other error has it as context.
         """
         try:
             await self._client.write_set(self._request.config, body, plan.values())
+        except UncertainWriteError as lost:
+            return lost.failure, False
+        except Unavailable as error:
+            return error, False
         except AdapterError as error:
-            return error
-        return None
-
-    def _note(self, plan: Plan) -> None:
-        """Go on from what became of earlier writes, now that it is durable."""
-        ledger = {(entry.identity, entry.confirmed): entry for entry in self._request.ledger}
-        for entry in plan.recovered:
-            ledger.pop((entry.identity, False), None)
-            ledger[entry.identity, entry.confirmed] = entry
-        self._request = replace(self._request, ledger=tuple(ledger.values()))
+            return error, True
+        return None, True
 
     async def _settled(self, current: VariableSet) -> VariableSet:
         """Return the set once what a process sent a moment before it died has had its time."""
@@ -160,7 +156,7 @@ class _Run(Generic[Request]):
         self._request.report_progress("waiting for an earlier write", 0, self._key_count)
         return await arrival.change_of(current, self._read, patience) or current
 
-    async def _look_after(self, lost: Unavailable, plan: Plan, before: VariableSet) -> None:
+    async def _look_after(self, lost: AdapterError, plan: Plan, before: VariableSet) -> None:
         """Find out what became of a write whose answer was lost.
 
         Values cannot be read back, so if the set has changed everything is written again on top of
@@ -179,14 +175,13 @@ class _Run(Generic[Request]):
         if is_lost:
             await self._doubt(plan, before)
             return
-        self._remember(plan, before)
+        self._remember(plan)
         raise Conflict(f"It is not certain that the write took place. {lost.message}")
 
     async def _doubt(self, plan: Plan, before: VariableSet) -> None:
         """Note that a write has not taken place so far; it may still be under way."""
-        marked = plan.marked_intents(before.version_text, DOUBTED)
-        if marked:
-            await self._request.record_intent(marked)
+        version = before.version_text
+        await self._journal.doubt(plan.marked_intents(version, DOUBTED), version)
 
     async def _verified(self, plan: Plan, before: VariableSet) -> RunResult:
         """Read the set after an accepted write, and return what the run came to."""
@@ -194,10 +189,10 @@ class _Run(Generic[Request]):
         verdict = await _aside(verify, before, plan, after)
         if verdict.hidden:
             marked = plan.marked_intents(before.version_text, HIDDEN, verdict.hidden)
-            await self._request.record_intent(marked)
+            await self._journal.record(marked)
             raise hidden_error(list(verdict.hidden.values()), self._request.config)
         if verdict.problems:
-            self._remember(plan, before)
+            self._remember(plan)
             self._silent_losses += verdict.at_most_one_change
             named = "; ".join(verdict.problems[:_MAX_PROBLEMS_NAMED])
             if self._silent_losses > MAX_SILENT_LOSSES:
@@ -208,7 +203,7 @@ class _Run(Generic[Request]):
         # The one change may be somebody else's, and our values lost: they cannot be read back.
         if verdict.warnings and plan.overwrites_values() and self._repetitions < MAX_REPETITIONS:
             self._repetitions += 1
-            self._remember(plan, before)
+            self._remember(plan)
             raise Conflict(f"It is not certain that the write took place. {verdict.warnings[0]}")
         count = plan.count(_WRITES)
         self._request.report_progress("verifying", count, count)
@@ -232,19 +227,13 @@ class _Run(Generic[Request]):
             warnings=(*plan.warnings, *(self._git_warnings or ())),
         )
 
-    async def _keep_doubts(self, plan: Plan) -> None:
-        """Note of earlier writes that they have not taken place, if that was not noted yet."""
-        noted = {intent for intent in self._request.ledger if not intent.confirmed}
-        if not noted.issuperset(intent for intent in plan.recovered if not intent.confirmed):
-            await self._request.record_intent(plan.recovered)
-
     async def _read(self) -> VariableSet:
         return await self._client.read_set(self._request.config)
 
-    def _remember(self, plan: Plan, before: VariableSet) -> None:
+    def _remember(self, plan: Plan) -> None:
         """Keep in mind what a write may have done that did not come to a result."""
         self._unconfirmed = Unconfirmed(
-            created=(*self._unconfirmed.created, *plan.creations(before.version_text)),
+            created=self._unconfirmed.created | plan.created_identities(),
             deleted=self._unconfirmed.deleted | plan.deleted_ids(),
         )
 

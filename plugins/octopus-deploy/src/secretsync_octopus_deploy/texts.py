@@ -11,6 +11,7 @@ from secretsync.adapter import SecretValue
 WITHHELD = "Octopus's message repeated a secret value and is not shown"
 
 SHARED_RUN = 8
+_STEP = SHARED_RUN // 2
 """So many characters in a row of a value in a text are no chance, but the value, cut off."""
 _MIN_PART = 4
 """Shorter parts of a value occur in any text by chance; alone they are looked for as words."""
@@ -19,6 +20,15 @@ _JSON_ESCAPES = re.compile(r'(?:\\(?:u[0-9A-Fa-f]{4}|["\\/bfnrt]))+')
 _NOT_COMPARED = re.compile(r"[\s\x00-\x1f\x7f\"'\\#]+")
 # What `octostache.escape` puts into a value besides hashes.
 _NOTHING = "{unless_}{/unless}"
+
+
+MAX_LABEL_LENGTH = 200
+
+
+def label(text: str) -> str:
+    """Return a name as it may be shown: printable, and cut off if it is very long."""
+    shown = printable(text[:MAX_LABEL_LENGTH])
+    return shown if len(text) <= MAX_LABEL_LENGTH else f"{shown}..."
 
 
 def printable(text: str) -> str:
@@ -31,7 +41,7 @@ def listed(items: Sequence[str], limit: int = 20) -> str:
     if not items:
         return "(none)"
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    return ", ".join(map(label, items[:limit])) + more
 
 
 def repeats(text: str, secrets: Iterable[SecretValue]) -> bool:
@@ -51,12 +61,26 @@ def repeats(text: str, secrets: Iterable[SecretValue]) -> bool:
         for form in compared
         for start in range(len(form) - SHARED_RUN + 1)
     }
-    return any(_is_in(secret.reveal(), forms, compared, runs) for secret in secrets)
+    # Every run has one of these in it that begins at a multiple of its length in the value, so that
+    # only few places of a long value have to be looked at.
+    steps = {run[at : at + _STEP] for run in runs for at in range(SHARED_RUN - _STEP + 1)}
+    return any(_is_in(secret.reveal(), forms, compared, runs, steps) for secret in secrets)
 
 
-def _is_in(value: str, forms: set[str], compared: list[str], runs: set[str]) -> bool:
+def _shares_a_run(whole: str, runs: set[str], steps: set[str]) -> bool:
+    for place in range(0, len(whole), _STEP):
+        if whole[place : place + _STEP] in steps:
+            first = max(place - SHARED_RUN + _STEP, 0)
+            if any(whole[at : at + SHARED_RUN] in runs for at in range(first, place + 1)):
+                return True
+    return False
+
+
+def _is_in(
+    value: str, forms: set[str], compared: list[str], runs: set[str], steps: set[str]
+) -> bool:
     whole = _compared(value)
-    if any(whole[at : at + SHARED_RUN] in runs for at in range(len(whole) - SHARED_RUN + 1)):
+    if _shares_a_run(whole, runs, steps):
         return True
     parts = {whole, *(_compared(line) for line in value.splitlines())}
     if any(part in form for part in parts if len(part) >= _MIN_PART for form in compared):

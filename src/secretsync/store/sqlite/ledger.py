@@ -94,6 +94,12 @@ class Ledger:
         self._forget("target_writes", target_key)
 
     def record_attempt(self, target_key: str, version: str, now: datetime) -> None:
+        # As for writes: a target that was restored has other changes after this version.
+        for later in self.versions_after(target_key, version) - {version}:
+            self._database.execute(
+                "DELETE FROM target_attempts WHERE target_key = ? AND version = ?",
+                [target_key, later],
+            )
         self._database.execute(
             "INSERT INTO target_attempts (target_key, version, begin_time) VALUES (?, ?, ?)",
             [target_key, version, time_to_text(now)],
