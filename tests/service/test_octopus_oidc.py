@@ -122,7 +122,7 @@ async def test_what_the_operator_does_not_allow_is_no_credential(
 
     for field, path, said in (
         ("tokenFile", tmp_path / "elsewhere", "SECRETSYNC_OCTOPUS_TOKEN_DIRECTORIES"),
-        ("tokenFile", directory / ".." / "elsewhere", "SECRETSYNC_OCTOPUS_TOKEN_DIRECTORIES"),
+        ("tokenFile", directory / ".." / "elsewhere", "without . and .."),
         ("tokenCommand", "/bin/cat", "SECRETSYNC_OCTOPUS_TOKEN_COMMANDS"),
     ):
         refusal = await refused(connect(service, credentials(oidc, **{field: path})))
