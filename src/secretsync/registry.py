@@ -13,10 +13,11 @@ from secretsync.adapter import (
     API_VERSION,
     PROJECT_NAME,
     AdapterModel,
-    Capability,
     DestinationInfo,
     DiscoverRequest,
     DiscoverResult,
+    PlanRequest,
+    PlanResult,
     RemoveRequest,
     RunResult,
     SecretValue,
@@ -140,8 +141,10 @@ class Registry:
             raise ValueError(
                 f"it was written for version {info.api_version} of the hooks, this is {API_VERSION}"
             )
-        if Capability.DISCOVER in info.capabilities and "discover" not in offered:
-            raise ValueError("it declares the capability `discover` without the hook")
+        lacking = [each.value for each in info.capabilities if each.value not in offered]
+        if lacking:
+            told = ", ".join(f"`{name}`" for name in sorted(lacking))
+            raise ValueError(f"it declares the capability {told} without the hook")
         return info
 
     def _callers(self, name: str) -> list[pluggy.HookCaller]:
@@ -229,6 +232,10 @@ class Registry:
     async def remove(self, name: str, request: RemoveRequest) -> RunResult:
         """Call the destination's `remove` hook; it may raise any `AdapterError`."""
         return await self._call(name, "remove", request, RunResult)
+
+    async def plan(self, name: str, request: PlanRequest) -> PlanResult:
+        """Call the destination's `plan` hook; it may raise any `AdapterError`."""
+        return await self._call(name, "plan", request, PlanResult)
 
     async def discover(self, name: str, request: DiscoverRequest) -> DiscoverResult:
         """Call the destination's `discover` hook; it may raise any `AdapterError`."""

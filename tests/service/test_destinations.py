@@ -43,7 +43,7 @@ async def test_get_octopus_deploy(service: Service) -> None:
     assert found.available
     assert found.unavailable_reason == ""
     assert found.distribution.startswith("secretsync-octopus-deploy ")
-    assert list(found.capabilities) == ["discover"]
+    assert list(found.capabilities) == ["discover", "plan"]
     config = MessageToDict(found.config_schema)
     assert set(config["required"]) == {"spaceId"}
     assert config["additionalProperties"] is False

@@ -166,6 +166,7 @@ async def runs(service: Service, sandbox: Sandbox, told: Told) -> None:
         sandbox.fault(kind, method="PUT", **fields)
         # Octopus knows values as they are sent; this is one of them.
         await service.put({"PLAIN": CHANGED, "NEW": f"{CHANGED} at {len(told.text)}"})
+        await told.note(service.syncs.PlanSecretSync(pb.PlanSecretSyncRequest(name=OCTOPUS)))
         await told.note(service.trigger(OCTOPUS))
         sandbox.clear_faults()
     done = await told.note(service.trigger(OCTOPUS))
@@ -180,8 +181,9 @@ async def odd_plugin(service: Service, told: Told) -> None:
     await told.note(service.add_sync())
     await service.quiet()
     knows = f"{TOKEN} {CHANGED} {VALUES}"
-    for hook in ("sync", "remove", "validate", "discover"):
+    for hook in ("sync", "remove", "plan", "validate", "discover"):
         recorder.failures[hook] = [RuntimeError(knows)]
+    await told.note(service.syncs.PlanSecretSync(pb.PlanSecretSyncRequest(name=SYNC)))
     await told.note(service.trigger(SYNC))
     await told.note(service.remove(SYNC))
     validate = connection_pb.ValidateConnectionRequest(name=CONNECTION)
@@ -220,6 +222,8 @@ async def test_nothing_leaks(
     assert "validate" in "".join(traced)
     assert "SyncRequest(" in "".join(traced)
     assert "SyncRequest(" in told.text
+    assert "PlanRequest(" in told.text
+    assert "CHANGE_KIND_UPDATE" in told.text
     assert "unexpected error" in log.getvalue()
     assert "PUT" in log.getvalue()
     assert "unexpected error" in err

@@ -38,6 +38,7 @@ KINDS = {
     "SyncSecrets": "SecretSync",
     "RemoveSecrets": "SecretSync",
     "ImportSecrets": "SecretSync",
+    "PlanSecretSync": "SecretSync",
 }
 PARENTS = {
     "SetSecrets": "Environment",

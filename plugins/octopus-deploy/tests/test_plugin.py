@@ -47,6 +47,7 @@ def test_the_plugin_implements_the_hooks_as_they_are_specified() -> None:
         "sync",
         "remove",
         "discover",
+        "plan",
     }
 
 
@@ -54,7 +55,7 @@ def test_it_describes_itself() -> None:
     info = plugin.destination()
 
     assert info.name == "octopus-deploy"
-    assert info.capabilities == {Capability.DISCOVER}
+    assert info.capabilities == {Capability.DISCOVER, Capability.PLAN}
     assert info.name_identity("DB.Password") == info.name_identity("db.PASSWORD")
     assert info.name_identity("stra\u00dfe") != info.name_identity("STRASSE")
     # The first is the one that the command line takes.

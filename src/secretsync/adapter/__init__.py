@@ -24,6 +24,7 @@ from secretsync.adapter.requests import (
     AdapterRequest,
     DesiredSecret,
     DiscoverRequest,
+    PlanRequest,
     RecordIntent,
     RemoveRequest,
     RunRequest,
@@ -32,9 +33,12 @@ from secretsync.adapter.requests import (
 )
 from secretsync.adapter.results import (
     Action,
+    ChangeKind,
     DiscoverResult,
     KeyResult,
     Option,
+    PlannedChange,
+    PlanResult,
     RunResult,
     ValidateResult,
 )
@@ -49,6 +53,7 @@ __all__ = [
     "AdapterRequest",
     "AuthenticationFailed",
     "Capability",
+    "ChangeKind",
     "Conflict",
     "DesiredSecret",
     "DestinationInfo",
@@ -61,6 +66,9 @@ __all__ = [
     "Option",
     "OptionList",
     "PermissionDenied",
+    "PlanRequest",
+    "PlanResult",
+    "PlannedChange",
     "RateLimited",
     "RecordIntent",
     "RemoveRequest",

@@ -5,11 +5,12 @@ import pluggy
 from secretsync.adapter.models import DestinationInfo
 from secretsync.adapter.requests import (
     DiscoverRequest,
+    PlanRequest,
     RemoveRequest,
     SyncRequest,
     ValidateRequest,
 )
-from secretsync.adapter.results import DiscoverResult, RunResult, ValidateResult
+from secretsync.adapter.results import DiscoverResult, PlanResult, RunResult, ValidateResult
 
 PROJECT_NAME = "secretsync"
 """pluggy's project name, and the entry-point group that plugins are found in."""
@@ -39,6 +40,11 @@ async def sync(request: SyncRequest) -> RunResult:  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 async def remove(request: RemoveRequest) -> RunResult:  # type: ignore[empty-body]
     """Take away exactly what the ledger says this sync put there."""
+
+
+@hookspec(firstresult=True)
+async def plan(request: PlanRequest) -> PlanResult:  # type: ignore[empty-body]
+    """Say what a run would do if it began now; mutate nothing (capability `plan`)."""
 
 
 @hookspec(firstresult=True)

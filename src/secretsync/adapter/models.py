@@ -34,6 +34,7 @@ class Capability(StrEnum):
     """An ability that a destination may declare; `validate`, `sync` and `remove` are required."""
 
     DISCOVER = "discover"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,18 @@ class RemoveRequest(RunRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """Asks what a run would do, without any of it being done.
+
+    Attributes:
+        run: what that run would be given if it began now. Its `record_intent` raises: nothing may
+            be written, neither to the destination nor to the ledger.
+    """
+
+    run: SyncRequest | RemoveRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverRequest(AdapterRequest):
     """Asks for one page of choices for a configuration field.
 

@@ -69,6 +69,63 @@ class RunResult:
     warnings: tuple[str, ...] = ()
 
 
+class ChangeKind(StrEnum):
+    """What a run would do about one key."""
+
+    CREATE = "create"
+    """Nothing of that name is there yet."""
+    UPDATE = "update"
+    """It is this sync's, and would be written."""
+    ADOPT = "adopt"
+    """A secret that this sync has not written is there; it would be overwritten and become ours."""
+    CONVERT = "convert"
+    """Something readable is there; it would be overwritten by a secret and become ours."""
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    CONFLICT = "conflict"
+    """Another sync of this service owns it."""
+    BLOCKED = "blocked"
+    """It cannot be touched, for the reason given, and would be left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange:
+    """What a run would do about one key at the destination, and why. Never holds a value.
+
+    Attributes:
+        key: the secret key at the source; empty if what would be deleted never had one.
+        name: the name at the destination.
+        kind: what would be done.
+        reason: why, for people; empty where the kind says it all.
+        scope: what the secret is restricted to there, for people; empty if to nothing.
+    """
+
+    key: str
+    name: str
+    kind: ChangeKind
+    reason: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """What a run would do if it began now.
+
+    Attributes:
+        changes: one for each key that the run would give a result of, and for each key that stands
+            in its way.
+        warnings: what the run would warn of, as far as it can be foreseen; never a value.
+        version: the destination's version that was looked at, None if it has none.
+        refusal: why the run would fail and change nothing at all, whatever `changes` has besides;
+            empty if it would not.
+    """
+
+    changes: tuple[PlannedChange, ...]
+    warnings: tuple[str, ...] = ()
+    version: str | None = None
+    refusal: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One choice for a configuration field.

@@ -17,10 +17,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+PLAN_HAS_CHANGES = 2
+"""What `sync plan` alone exits with if there is something to do. So that nobody takes an error for
+that, all errors of that command exit with `ExitCode.FAILED`, wrong usage included."""
+
 MEANINGS = {
     ExitCode.OK: "all went well",
     ExitCode.FAILED: "the run or the operation failed, or its output could not be written",
-    ExitCode.INVALID: "wrong usage or invalid input",
+    ExitCode.INVALID: "wrong usage or invalid input; of `sync plan`: there is something to do",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.CONFLICT: "a conflict or an unmet condition: it exists, is in use, was changed",
     ExitCode.DENIED: "not authenticated, or not permitted",

@@ -97,12 +97,12 @@ def main(args: Sequence[str] | None = None) -> int:
         args: the words after the program's name. Default: those of the process.
 
     Returns:
-        The exit code; see ExitCode.
+        The exit code; see ExitCode, and PLAN_HAS_CHANGES.
     """
     words = list(sys.argv[1:] if args is None else args)
     state = State()
     try:
-        cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=state)
+        ended = cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=state)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -111,7 +111,7 @@ def main(args: Sequence[str] | None = None) -> int:
         # The option may not have been read yet when the words around it are wrong.
         return _report(from_click(error), as_json=state.json or "--json" in words)
     except CliError as error:
-        return _report(error, as_json=state.json)
+        return _report(error, as_json=state.json or "--json" in words)
     except (click.Abort, KeyboardInterrupt):
         return _report(CliError("interrupted", ExitCode.INTERRUPTED), as_json=state.json)
     except BrokenPipeError:
@@ -119,7 +119,8 @@ def main(args: Sequence[str] | None = None) -> int:
         # to go; without this the interpreter would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
-    return ExitCode.OK
+    # What a command has ended itself with; those that just end return nothing.
+    return int(ended or ExitCode.OK)
 
 
 def _report(error: CliError, *, as_json: bool) -> ExitCode:

@@ -17,6 +17,10 @@ from secretsync.cli.text import printable
 _UNLIMITED_WIDTH = 100_000
 """Columns of something that is no terminal: wide enough that nothing is ever broken."""
 _STYLES = {
+    "! blocked": "yellow",
+    "! conflict": "bold red",
+    "+ create": "green",
+    "- delete": "red",
     "created": "green",
     "deleted": "red",
     "disabled": "yellow",
@@ -26,6 +30,9 @@ _STYLES = {
     "skipped": "yellow",
     "succeeded": "green",
     "updated": "cyan",
+    "~ adopt": "cyan",
+    "~ convert": "cyan",
+    "~ update": "cyan",
 }
 
 

@@ -7,41 +7,27 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from secretsync.adapter import (
     AdapterError,
-    DesiredSecret,
     LedgerEntry,
     RateLimited,
     RemoveRequest,
     RunResult,
-    SecretValue,
     SyncRequest,
     Unavailable,
 )
 from secretsync.crypto import Vault
 from secretsync.domain.adapter_problems import problem_from
-from secretsync.domain.desired import first_run_claims, name_keys
-from secretsync.domain.entities import (
-    HttpRequest,
-    RunAction,
-    RunOutcome,
-    SecretSync,
-    SyncRun,
-)
-from secretsync.domain.key_schema import KeySchema
-from secretsync.domain.problems import Code, Problem, Reason, Violations
-from secretsync.domain.resolution import resolve_source
-from secretsync.engine.certainty import known_versions
+from secretsync.domain.entities import HttpRequest, RunOutcome, SyncRun
+from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.http import HttpPool, PacedClient
 from secretsync.engine.pacing import Paused
 from secretsync.engine.protocol import Progress
-from secretsync.engine.sealed import open_secret, stored_credentials
-from secretsync.engine.source import source_view
 from secretsync.engine.unexpected import unexpected
+from secretsync.engine.work import Preparation, Work
 from secretsync.registry import Registry
-from secretsync.store.protocol import StateStore, StorageFullError, Transaction
+from secretsync.store.protocol import StateStore, StorageFullError
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +72,12 @@ class RunReport:
         return RunOutcome(
             keys=tuple(sorted(self.result.keys, key=lambda each: (each.name, each.key))),
             counts=Counter(each.action for each in self.result.keys),
-            warnings=_bounded(self.result.warnings),
+            warnings=bounded(self.result.warnings),
             http_requests=requests,
         )
 
 
-def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
+def bounded(warnings: Sequence[str]) -> tuple[str, ...]:
     """Return warnings as they are kept: a destination may have had its say in them."""
     left = len(warnings) - MAX_WARNINGS
     more = [f"There are {left} more warnings."] if left > 0 else []
@@ -101,21 +87,6 @@ def _bounded(warnings: Sequence[str]) -> tuple[str, ...]:
 def shortened(text: str) -> str:
     """Return a text for people as it is kept, cut off if it is longer than `MAX_TEXT`."""
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """Everything that an attempt needs, read from the store in one transaction."""
-
-    sync: SecretSync
-    credentials: Any
-    config: Any
-    desired: tuple[DesiredSecret, ...]
-    ledger: tuple[LedgerEntry, ...]
-    claimed_by_others: dict[str, str]
-    known_versions: frozenset[str]
-    written_from: dict[str, float]
-    digest: Callable[[str, SecretValue], str]
 
 
 class Runner:
@@ -131,7 +102,7 @@ class Runner:
     ) -> None:
         self._store = store
         self._registry = registry
-        self._vault = vault
+        self._preparation = Preparation(registry, vault, clock)
         self._http = http
         self._clock = clock
 
@@ -158,7 +129,7 @@ class Runner:
         try:
             async with limit:
                 report_progress(Progress("resolving"))
-                work = await self._store.read(lambda tx: self._prepare(tx, run))
+                work = await self._store.read(lambda tx: self._preparation.of(tx, run))
                 report.target_key = work.sync.target_key
                 report.result = await self._call(run, work, report, record_intent, report_progress)
         except LeaseLostError:
@@ -179,56 +150,10 @@ class Runner:
             report.problem = unexpected(error)
         return report
 
-    def _prepare(self, tx: Transaction, run: SyncRun) -> _Work:
-        sync = tx.syncs.by_uid(run.sync_uid)
-        connection = tx.connections.by_uid(sync.connection_uid) if sync else None
-        if sync is None or connection is None:
-            raise Problem(Code.INTERNAL, Reason.INTERNAL, f"{run.sync_name} was deleted meanwhile")
-        ledger = tuple(tx.ledger.of_sync(sync.uid))
-        project_uid, sync_uid = sync.project_uid, sync.uid
-        digest_key = self._vault.digest_key(tx, project_uid, "ledger")
-        return _Work(
-            sync=sync,
-            credentials=stored_credentials(self._registry, self._vault, tx, connection),
-            config=self._config(sync),
-            desired=self._desired(tx, sync) if run.action is RunAction.SYNC else (),
-            ledger=ledger,
-            claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
-            known_versions=known_versions(tx, run, sync, ledger),
-            written_from={
-                version: (self._clock() - begun).total_seconds()
-                for version, begun in tx.ledger.attempted_from(sync.target_key).items()
-            },
-            digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
-        )
-
-    def _config(self, sync: SecretSync) -> Any:  # noqa: ANN401
-        violations = Violations()
-        config = self._registry.parse_config(
-            sync.destination, sync.destination_config, "destination_config", violations
-        )
-        violations.raise_if_any()
-        return config
-
-    def _desired(self, tx: Transaction, sync: SecretSync) -> tuple[DesiredSecret, ...]:
-        view = source_view(tx, sync.project_uid)
-        secrets = resolve_source(view, sync.source, recursive=sync.recursive)
-        info = self._registry.get(sync.destination).info
-        schema = KeySchema(sync.options.key_schema, sync.environment)
-        return tuple(
-            DesiredSecret(
-                key=named.key,
-                name=named.name,
-                value=open_secret(self._vault, tx, sync.project_uid, secrets[named.key]),
-                comment=secrets[named.key].comment,
-            )
-            for named in name_keys(secrets, schema, info.name_identity)
-        )
-
     async def _call(
         self,
         run: SyncRun,
-        work: _Work,
+        work: Work,
         report: RunReport,
         record_intent: RecordIntent,
         report_progress: Callable[[Progress], None],
@@ -236,24 +161,17 @@ class Runner:
         sync = work.sync
         title = f"projects/{sync.project}/connections/{sync.connection}"
         async with self._http.client(sync.connection_uid, report.http_requests, title) as http:
-            shared: dict[str, Any] = {
-                "credentials": work.credentials,
-                "http": http,
-                "clock": self._clock,
-                "logger": logging.LoggerAdapter(log, {"run": run.name}),
-                "config": work.config,
-                "ledger": work.ledger,
-                "claimed_by_others": work.claimed_by_others,
-                "known_versions": work.known_versions,
-                "written_from": work.written_from,
-                "digest": work.digest,
-                "record_intent": _in_turn(http, functools.partial(record_intent, sync.target_key)),
-                "report_progress": lambda step, done, total: report_progress(
+            request = work.request(
+                http=http,
+                clock=self._clock,
+                logger=logging.LoggerAdapter(log, {"run": run.name}),
+                record_intent=_in_turn(http, functools.partial(record_intent, sync.target_key)),
+                report_progress=lambda step, done, total: report_progress(
                     Progress(step, done, total)
                 ),
-            }
+            )
             try:
-                return await self._dispatch(run, work, shared)
+                return await self._dispatch(sync.destination, request)
             except (RateLimited, Unavailable) as error:
                 # However little the adapter made of the answer, the connection keeps to its pause.
                 pause = self._http.pause(sync.connection_uid)
@@ -261,17 +179,10 @@ class Runner:
                     error.retry_after = pause
                 raise
 
-    async def _dispatch(self, run: SyncRun, work: _Work, shared: dict[str, Any]) -> RunResult:
-        sync = work.sync
-        if run.action is RunAction.REMOVE:
-            return await self._registry.remove(sync.destination, RemoveRequest(**shared))
-        request = SyncRequest(
-            **shared,
-            desired=work.desired,
-            delete_missing=not sync.options.disable_secret_deletion,
-            claims=first_run_claims(sync),
-        )
-        return await self._registry.sync(sync.destination, request)
+    async def _dispatch(self, destination: str, request: SyncRequest | RemoveRequest) -> RunResult:
+        if isinstance(request, SyncRequest):
+            return await self._registry.sync(destination, request)
+        return await self._registry.remove(destination, request)
 
 
 def _in_turn(http: PacedClient, record_intent: RecordIntent) -> Callable[..., Awaitable[None]]:

@@ -15,10 +15,11 @@ from secretsync.domain.entities import (
 from secretsync.domain.etags import etag_of
 from secretsync.domain.masks import select_fields
 from secretsync.domain.problems import Violations
-from secretsync.operations import destinations, lookups, runs, sync_settings, syncs
+from secretsync.operations import destinations, lookups, plans, runs, sync_settings, syncs
 from secretsync.operations.app import App
 from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.destinations import destination_message
+from secretsync.services.plans import plan_message, planned_action
 from secretsync.services.runs import run_message, status_message
 from secretsync.services.translate import (
     Context,
@@ -150,6 +151,15 @@ class SecretSyncServicer(SecretSyncServiceServicer):
 
     async def ImportSecrets(self, request: pb.ImportSecretsRequest, context: Context) -> pb.SyncRun:
         raise await self._app.read(lambda tx: runs.import_secrets(self._app, tx, request.name))
+
+    async def PlanSecretSync(
+        self, request: pb.PlanSecretSyncRequest, context: Context
+    ) -> pb.SyncPlan:
+        violations = Violations()
+        action = planned_action(request.action, violations)
+        return plan_message(
+            await plans.plan_secret_sync(self._app, request.name, action, violations)
+        )
 
     async def GetSyncRun(self, request: pb.GetSyncRunRequest, context: Context) -> pb.SyncRun:
         return self._run(await self._app.read(lambda tx: runs.get_run(tx, request.name)))

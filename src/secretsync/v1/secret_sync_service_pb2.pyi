@@ -186,6 +186,62 @@ KEY_ACTION_SKIPPED: KeyAction.ValueType  # 5
 """It was left alone, for the reason given."""
 Global___KeyAction: _TypeAlias = KeyAction  # noqa: Y015
 
+class _ChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGE_KIND_UNSPECIFIED: _ChangeKind.ValueType  # 0
+    """Not set."""
+    CHANGE_KIND_CREATE: _ChangeKind.ValueType  # 1
+    """It is not there, and would be written."""
+    CHANGE_KIND_UPDATE: _ChangeKind.ValueType  # 2
+    """It is this sync's, and would be written."""
+    CHANGE_KIND_ADOPT: _ChangeKind.ValueType  # 3
+    """A secret that this sync has not written is there: it would be overwritten, and belong to the
+    sync from then on.
+    """
+    CHANGE_KIND_CONVERT: _ChangeKind.ValueType  # 4
+    """Something that can be read is there (for Octopus: a plain-text variable): it would become a
+    secret, and belong to the sync from then on.
+    """
+    CHANGE_KIND_DELETE: _ChangeKind.ValueType  # 5
+    """It would be deleted."""
+    CHANGE_KIND_UNCHANGED: _ChangeKind.ValueType  # 6
+    """It is as it should be."""
+    CHANGE_KIND_CONFLICT: _ChangeKind.ValueType  # 7
+    """Another secret sync owns it; see SyncPlan.refusal."""
+    CHANGE_KIND_BLOCKED: _ChangeKind.ValueType  # 8
+    """It cannot be touched, for the reason given, and would be left alone."""
+
+class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
+    """What a run would do about one key."""
+
+CHANGE_KIND_UNSPECIFIED: ChangeKind.ValueType  # 0
+"""Not set."""
+CHANGE_KIND_CREATE: ChangeKind.ValueType  # 1
+"""It is not there, and would be written."""
+CHANGE_KIND_UPDATE: ChangeKind.ValueType  # 2
+"""It is this sync's, and would be written."""
+CHANGE_KIND_ADOPT: ChangeKind.ValueType  # 3
+"""A secret that this sync has not written is there: it would be overwritten, and belong to the
+sync from then on.
+"""
+CHANGE_KIND_CONVERT: ChangeKind.ValueType  # 4
+"""Something that can be read is there (for Octopus: a plain-text variable): it would become a
+secret, and belong to the sync from then on.
+"""
+CHANGE_KIND_DELETE: ChangeKind.ValueType  # 5
+"""It would be deleted."""
+CHANGE_KIND_UNCHANGED: ChangeKind.ValueType  # 6
+"""It is as it should be."""
+CHANGE_KIND_CONFLICT: ChangeKind.ValueType  # 7
+"""Another secret sync owns it; see SyncPlan.refusal."""
+CHANGE_KIND_BLOCKED: ChangeKind.ValueType  # 8
+"""It cannot be touched, for the reason given, and would be left alone."""
+Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
+
 @_typing.final
 class SecretSync(_message.Message):
     """Ties a source folder to a place at a destination."""
@@ -579,6 +635,163 @@ class KeyResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeyResult: _TypeAlias = KeyResult  # noqa: Y015
+
+@_typing.final
+class SyncPlan(_message.Message):
+    """What a run would do if it began now. Never holds a value."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECRET_SYNC_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    DESTINATION_VERSION_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    PLAN_TIME_FIELD_NUMBER: _builtins.int
+    secret_sync: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`."""
+    action: Global___RunAction.ValueType
+    """What the run would be for."""
+    refusal: _builtins.str
+    """Why the run would fail and change nothing at all; empty if it would not."""
+    destination_version: _builtins.str
+    """The destination's version that the plan was made from; empty if it has none."""
+    fingerprint: _builtins.str
+    """Opaque. Two plans have the same one exactly if the configuration of the sync, the secrets and
+    their values at its source, the destination's version, what is known of it, and the changes are
+    the same. It tells nothing of values.
+    """
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedChange]:
+        """What it would do about each key, by name in ascending order. If there is a refusal: what it
+        would do if nothing were in the way.
+        """
+
+    @_builtins.property
+    def counts(self) -> Global___ChangeCounts:
+        """How many changes there are of each kind."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the run would warn of, as far as it can be foreseen."""
+
+    @_builtins.property
+    def plan_time(self) -> _timestamp_pb2.Timestamp:
+        """When the plan was made."""
+
+    def __init__(
+        self,
+        *,
+        secret_sync: _builtins.str = ...,
+        action: Global___RunAction.ValueType = ...,
+        changes: _abc.Iterable[Global___PlannedChange] | None = ...,
+        counts: Global___ChangeCounts | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        refusal: _builtins.str = ...,
+        destination_version: _builtins.str = ...,
+        fingerprint: _builtins.str = ...,
+        plan_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "plan_time", b"plan_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "changes", b"changes", "counts", b"counts", "destination_version", b"destination_version", "fingerprint", b"fingerprint", "plan_time", b"plan_time", "refusal", b"refusal", "secret_sync", b"secret_sync", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncPlan: _TypeAlias = SyncPlan  # noqa: Y015
+
+@_typing.final
+class PlannedChange(_message.Message):
+    """What a run would do about one key. Never holds a value."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    DESTINATION_NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The key at the source; empty for something to be deleted that the source never had."""
+    destination_name: _builtins.str
+    """The name at the destination."""
+    kind: Global___ChangeKind.ValueType
+    """What would be done."""
+    reason: _builtins.str
+    """Why; empty where the kind says it all."""
+    scope: _builtins.str
+    """What it is restricted to at the destination, for people, e.g. `Environment: Production`; empty
+    if to nothing.
+    """
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        destination_name: _builtins.str = ...,
+        kind: Global___ChangeKind.ValueType = ...,
+        reason: _builtins.str = ...,
+        scope: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_name", b"destination_name", "key", b"key", "kind", b"kind", "reason", b"reason", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedChange: _TypeAlias = PlannedChange  # noqa: Y015
+
+@_typing.final
+class ChangeCounts(_message.Message):
+    """How many keys of a plan there are of each kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATE_FIELD_NUMBER: _builtins.int
+    UPDATE_FIELD_NUMBER: _builtins.int
+    ADOPT_FIELD_NUMBER: _builtins.int
+    CONVERT_FIELD_NUMBER: _builtins.int
+    DELETE_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    CONFLICT_FIELD_NUMBER: _builtins.int
+    BLOCKED_FIELD_NUMBER: _builtins.int
+    create: _builtins.int
+    """Keys that would be created."""
+    update: _builtins.int
+    """Keys that would be updated."""
+    adopt: _builtins.int
+    """Keys that would be adopted."""
+    convert: _builtins.int
+    """Keys that would be converted."""
+    delete: _builtins.int
+    """Keys that would be deleted."""
+    unchanged: _builtins.int
+    """Keys that are as they should be."""
+    conflict: _builtins.int
+    """Keys that another secret sync owns."""
+    blocked: _builtins.int
+    """Keys that cannot be touched."""
+    def __init__(
+        self,
+        *,
+        create: _builtins.int = ...,
+        update: _builtins.int = ...,
+        adopt: _builtins.int = ...,
+        convert: _builtins.int = ...,
+        delete: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+        conflict: _builtins.int = ...,
+        blocked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopt", b"adopt", "blocked", b"blocked", "conflict", b"conflict", "convert", b"convert", "create", b"create", "delete", b"delete", "unchanged", b"unchanged", "update", b"update"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeCounts: _TypeAlias = ChangeCounts  # noqa: Y015
 
 @_typing.final
 class HttpRequest(_message.Message):
@@ -1073,6 +1286,32 @@ class ImportSecretsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportSecretsRequest: _TypeAlias = ImportSecretsRequest  # noqa: Y015
+
+@_typing.final
+class PlanSecretSyncRequest(_message.Message):
+    """Request of SecretSyncService.PlanSecretSync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
+    action: Global___RunAction.ValueType
+    """What is to be planned: a sync or a removal. Default: a sync."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        action: Global___RunAction.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanSecretSyncRequest: _TypeAlias = PlanSecretSyncRequest  # noqa: Y015
 
 @_typing.final
 class GetSyncRunRequest(_message.Message):

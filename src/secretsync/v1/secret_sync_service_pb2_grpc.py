@@ -80,6 +80,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ImportSecretsRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
                 _registered_method=True)
+        self.PlanSecretSync = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/PlanSecretSync',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.FromString,
+                _registered_method=True)
         self.GetSyncRun = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/GetSyncRun',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.GetSyncRunRequest.SerializeToString,
@@ -181,6 +186,18 @@ class SecretSyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanSecretSync(self, request, context):
+        """Says what SyncSecrets or RemoveSecrets would do if its run began now, key by key, and changes
+        nothing: no run is queued, and the destination is only read. Works for disabled syncs too.
+        Calls the destination, and may fail as ConnectionService says; see ErrorReason. What is in the
+        way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
+        DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSyncRun(self, request, context):
         """Gets a run with its results. Errors: NOT_FOUND.
         """
@@ -251,6 +268,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.ImportSecrets,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ImportSecretsRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.SerializeToString,
+            ),
+            'PlanSecretSync': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanSecretSync,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.SerializeToString,
             ),
             'GetSyncRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSyncRun,
@@ -494,6 +516,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/ImportSecrets',
             secretsync_dot_v1_dot_secret__sync__service__pb2.ImportSecretsRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanSecretSync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/PlanSecretSync',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.FromString,
             options,
             channel_credentials,
             insecure,

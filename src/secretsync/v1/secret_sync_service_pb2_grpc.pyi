@@ -76,6 +76,14 @@ class SecretSyncServiceStub:
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
     the destination cannot do that, as Octopus Deploy cannot.
     """
+    PlanSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.PlanSecretSyncRequest, _secret_sync_service_pb2.SyncPlan]
+    """Says what SyncSecrets or RemoveSecrets would do if its run began now, key by key, and changes
+    nothing: no run is queued, and the destination is only read. Works for disabled syncs too.
+    Calls the destination, and may fail as ConnectionService says; see ErrorReason. What is in the
+    way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
+    DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+    """
     GetSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]
     """Gets a run with its results. Errors: NOT_FOUND."""
     ListSyncRuns: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSyncRunsRequest, _secret_sync_service_pb2.ListSyncRunsResponse]
@@ -131,6 +139,14 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     ImportSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
     the destination cannot do that, as Octopus Deploy cannot.
+    """
+    PlanSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.PlanSecretSyncRequest, _secret_sync_service_pb2.SyncPlan]  # type: ignore[assignment]
+    """Says what SyncSecrets or RemoveSecrets would do if its run began now, key by key, and changes
+    nothing: no run is queued, and the destination is only read. Works for disabled syncs too.
+    Calls the destination, and may fail as ConnectionService says; see ErrorReason. What is in the
+    way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
+    (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
+    DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
     """
     GetSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Gets a run with its results. Errors: NOT_FOUND."""
@@ -232,6 +248,20 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
         """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
         the destination cannot do that, as Octopus Deploy cannot.
+        """
+
+    @_abc_1.abstractmethod
+    def PlanSecretSync(
+        self,
+        request: _secret_sync_service_pb2.PlanSecretSyncRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.SyncPlan, _abc.Awaitable[_secret_sync_service_pb2.SyncPlan]]:
+        """Says what SyncSecrets or RemoveSecrets would do if its run began now, key by key, and changes
+        nothing: no run is queued, and the destination is only read. Works for disabled syncs too.
+        Calls the destination, and may fail as ConnectionService says; see ErrorReason. What is in the
+        way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
+        (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
+        DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
         """
 
     @_abc_1.abstractmethod

@@ -11,6 +11,7 @@ from secretsync.adapter import (
     Action,
     AdapterModel,
     Capability,
+    ChangeKind,
     DestinationInfo,
     DiscoverRequest,
     DiscoverResult,
@@ -18,6 +19,9 @@ from secretsync.adapter import (
     LedgerEntry,
     Option,
     OptionList,
+    PlannedChange,
+    PlanRequest,
+    PlanResult,
     RemoveRequest,
     RunResult,
     SecretValue,
@@ -55,6 +59,9 @@ class Recorder:
         provable: closed by a test that wants proofs to wait.
         warnings: of every proof and run.
         hidden: names that removals do not see.
+        version: what plans say of the destination's version.
+        refusal: what plans say of a run's failure.
+        plans_badly: whether plans try to record intents.
     """
 
     def __init__(self, name: str = "recorder", *, discovers: bool = True) -> None:
@@ -71,7 +78,9 @@ class Recorder:
         self.provable.set()
         self.warnings: tuple[str, ...] = ()
         self.hidden: set[str] = set()
-        self._version = 0
+        self.version: str | None = None
+        self.refusal = ""
+        self.plans_badly = False
 
     def calls(self, hook: str) -> list[Any]:
         """Return the requests that a hook got."""
@@ -79,7 +88,7 @@ class Recorder:
 
     @hookimpl
     def destination(self) -> DestinationInfo:
-        abilities = frozenset({Capability.DISCOVER} if self._discovers else ())
+        abilities = frozenset(Capability if self._discovers else ())
         return DestinationInfo(
             name=self.name,
             title=self.title,
@@ -143,6 +152,32 @@ class Recorder:
         seen = [entry for entry in request.ledger if entry not in hidden]
         keys = self._delete(self.held[request.config.place], seen)
         return RunResult(keys=tuple(keys), ledger=hidden)
+
+    @hookimpl
+    async def plan(self, request: PlanRequest) -> PlanResult:
+        self._note("plan", request)
+        await self.provable.wait()
+        run = request.run
+        if self.plans_badly:
+            await run.record_intent([])
+        held = self.held[run.config.place]
+        wanted = run.desired if isinstance(run, SyncRequest) else ()
+        digests = {entry.name: entry.digest for entry in run.ledger}
+        changes = []
+        for secret in wanted:
+            kind = ChangeKind.UPDATE if secret.name in held else ChangeKind.CREATE
+            if digests.get(secret.name) == run.digest(secret.name.casefold(), secret.value):
+                kind = ChangeKind.UNCHANGED
+            changes.append(PlannedChange(key=secret.key, name=secret.name, kind=kind))
+        gone = digests.keys() - {each.name for each in wanted}
+        changes.extend(PlannedChange(key="", name=name, kind=ChangeKind.DELETE) for name in gone)
+        # In no order: it is the engine that sorts.
+        return PlanResult(
+            changes=tuple(reversed(changes)),
+            warnings=self.warnings,
+            version=self.version,
+            refusal=self.refusal,
+        )
 
     @hookimpl
     async def discover(self, request: DiscoverRequest) -> DiscoverResult:

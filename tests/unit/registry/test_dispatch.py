@@ -10,6 +10,7 @@ from secretsync.adapter import (
     DestinationInfo,
     DiscoverResult,
     Option,
+    PlanResult,
     RunResult,
     Unavailable,
     ValidateResult,
@@ -18,12 +19,13 @@ from secretsync.adapter import (
 from secretsync.domain.problems import Problem
 from secretsync.registry import Registry
 
-HOOKS = ("validate", "sync", "remove", "discover")
+HOOKS = ("validate", "plan", "sync", "remove", "discover")
 REQUEST = cast("Any", SimpleNamespace())
 RESULTS: dict[str, object] = {
     "validate": ValidateResult(summary="fine", instance="memory"),
     "sync": RunResult(keys=(), ledger=()),
     "remove": RunResult(keys=(), ledger=()),
+    "plan": PlanResult(changes=()),
     "discover": DiscoverResult(options=(Option(id="1", name="one"),)),
 }
 
@@ -78,6 +80,10 @@ class AsyncPlugin(Plugin):
         return self.answer("remove", request)
 
     @hookimpl
+    async def plan(self, request: object) -> object:
+        return self.answer("plan", request)
+
+    @hookimpl
     async def discover(self, request: object) -> object:
         return self.answer("discover", request)
 
@@ -94,6 +100,10 @@ class PlainPlugin(Plugin):
     @hookimpl
     def remove(self, request: object) -> object:
         return self.answer("remove", request)
+
+    @hookimpl
+    def plan(self, request: object) -> object:
+        return self.answer("plan", request)
 
     @hookimpl
     def discover(self, request: object) -> object:

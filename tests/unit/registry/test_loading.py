@@ -181,6 +181,10 @@ def test_a_good_plugin_is_loaded_with_its_distribution() -> None:
             Plugin(info("bad", capabilities=frozenset({Capability.DISCOVER}))),
             "ValueError: it declares the capability `discover` without the hook",
         ),
+        (
+            Plugin(info("bad", capabilities=frozenset(Capability))),
+            "ValueError: it declares the capability `discover`, `plan` without the hook",
+        ),
         (WithUnknownHook(info("bad")), "PluginValidationError: unknown hook 'teleport'"),
         (WithUnknownArgument(info("bad")), "PluginValidationError: Plugin 'bad' for hook 'sync'"),
     ],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from secretsync.adapter import Action, KeyResult, LedgerEntry
+from secretsync.adapter import Action, ChangeKind, KeyResult, LedgerEntry
 from secretsync_octopus_deploy.ownership import Owned, Unconfirmed
 from secretsync_octopus_deploy.plan import Outcome, Plan
 from secretsync_octopus_deploy.rows import Row, WrittenRow
@@ -50,12 +50,29 @@ class Draft:
         """Delete a row of ours."""
         self.replaced[id(row)] = None
         result = KeyResult(key=entry.key, name=entry.name, action=Action.DELETED)
-        self.outcomes.append(Outcome(result=result, deleted_id=row.id, deleted_entry=entry))
+        self.outcomes.append(
+            Outcome(
+                result=result,
+                kind=ChangeKind.DELETE,
+                identity=entry.identity,
+                deleted_id=row.id,
+                deleted_entry=entry,
+            )
+        )
+
+    def delete_foreign(self, row: Row, reason: str) -> None:
+        """Delete a row that the ledger does not know."""
+        self.replaced[id(row)] = None
+        result = KeyResult(key="", name=row.label, action=Action.DELETED, reason=reason)
+        self.outcomes.append(
+            Outcome(result=result, kind=ChangeKind.DELETE, identity=row.identity, deleted_id=row.id)
+        )
 
     def forget(self, entry: LedgerEntry, action: Action, reason: str = "") -> None:
         """Report what became of an entry, and drop it from the ledger."""
         result = KeyResult(key=entry.key, name=entry.name, action=action, reason=reason)
-        self.outcomes.append(Outcome(result=result))
+        kind = ChangeKind.DELETE if action is Action.DELETED else ChangeKind.BLOCKED
+        self.outcomes.append(Outcome(result=result, kind=kind, identity=entry.identity))
 
     def keep(self, entry: LedgerEntry, reason: str, *, is_certain: bool = False) -> None:
         """Leave an entry in the ledger, and say why.
@@ -67,7 +84,9 @@ class Draft:
         """
         result = KeyResult(key=entry.key, name=entry.name, action=Action.SKIPPED, reason=reason)
         kept = entry if is_certain else replace(entry, version=None)
-        self.outcomes.append(Outcome(result=result, entry=kept))
+        self.outcomes.append(
+            Outcome(result=result, kind=ChangeKind.BLOCKED, identity=entry.identity, entry=kept)
+        )
 
     def leave(self, entry: LedgerEntry) -> None:
         """Leave a row alone that may be somebody else's, and forget about it."""

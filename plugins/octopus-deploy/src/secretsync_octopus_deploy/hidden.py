@@ -5,21 +5,8 @@ from collections.abc import Sequence
 from secretsync.adapter import PermissionDenied
 from secretsync_octopus_deploy.config import OctopusConfig
 from secretsync_octopus_deploy.draft import Draft
-from secretsync_octopus_deploy.ownership import Owned
 from secretsync_octopus_deploy.permissions import needed_permissions
 from secretsync_octopus_deploy.texts import listed
-from secretsync_octopus_deploy.variable_set import VariableSet
-from secretsync_octopus_deploy.wishes import Wish
-
-
-def check_hidden(
-    wishes: Sequence[Wish], owned: Owned, current: VariableSet, config: OctopusConfig
-) -> None:
-    """Refuse to create another copy of what was created last and cannot be seen."""
-    unseen = {one.identity for one in owned.hidden if one.version == str(current.version - 1)}
-    names = [wish.name for wish in wishes if wish.identity in unseen]
-    if names:
-        raise hidden_error(names, config)
 
 
 def hidden_error(names: Sequence[str], config: OctopusConfig) -> PermissionDenied:

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 from secretsync.adapter import (
     Action,
-    InvalidConfig,
+    ChangeKind,
     KeyResult,
     LedgerEntry,
     RemoveRequest,
     SyncRequest,
 )
 from secretsync_octopus_deploy.draft import Draft
-from secretsync_octopus_deploy.hidden import check_hidden, warn_of_hidden
+from secretsync_octopus_deploy.hidden import warn_of_hidden
+from secretsync_octopus_deploy.obstacles import Obstacle, find_obstacles
 from secretsync_octopus_deploy.ownership import (
     DOUBTED,
     HIDDEN,
@@ -22,8 +23,7 @@ from secretsync_octopus_deploy.ownership import (
     owned_entries,
 )
 from secretsync_octopus_deploy.plan import Outcome, Plan
-from secretsync_octopus_deploy.rows import SENSITIVE, TEXT, Row, WrittenRow, identity_of
-from secretsync_octopus_deploy.texts import printable
+from secretsync_octopus_deploy.rows import TEXT, Row, WrittenRow, identity_of
 from secretsync_octopus_deploy.variable_set import VariableSet
 from secretsync_octopus_deploy.wishes import Wish, check_scope, warnings_for, wishes_of
 
@@ -43,6 +43,7 @@ NOT_VISIBLE = (
     " shows up again"
 )
 COPY = "it had the same name and scope as a variable of this sync"
+UNWANTED = "it matches the key schema, and the source does not have it"
 DELETION_DISABLED = "deletion is disabled for this sync"
 
 
@@ -62,17 +63,35 @@ def plan_sync(current: VariableSet, request: SyncRequest, unconfirmed: Unconfirm
         InvalidConfig: the wish breaks a rule; nothing must be written.
         PermissionDenied: the connection's user cannot see what was written.
     """
+    plan, obstacles = merge_sync(current, request, unconfirmed)
+    if obstacles:
+        raise obstacles[0].error
+    return plan
+
+
+def merge_sync(
+    current: VariableSet, request: SyncRequest, unconfirmed: Unconfirmed
+) -> tuple[Plan, list[Obstacle]]:
+    """Return what `plan_sync` does, and what is in its way instead of failing for it.
+
+    With anything in its way nothing must be written; the plan is then about all other variables.
+
+    Raises:
+        InvalidConfig: the wish breaks a rule that is about no single variable.
+    """
     wishes = wishes_of(request)
     warnings = [*check_scope(request.config, current), *warnings_for(request)]
     owned = owned_entries(current, request.ledger, request.claimed_by_others, request.written_from)
     owned = replace(owned, doubtful=owned.doubtful - _claimed_identities(owned, request))
-    check_hidden(wishes, owned, current, request.config)
     unconfirmed = unconfirmed.with_intents(current, request.ledger)
     is_known = current.version_text in request.known_versions
     draft = Draft(current, owned, unconfirmed, is_known, warnings=warnings)
     rows = current.rows_by_identity()
-    _check_types(wishes, rows)
+    obstacles = find_obstacles(wishes, owned, current, rows, request)
+    obstructed = {wish.identity for obstacle in obstacles for wish, _ in obstacle.wishes}
     for wish in wishes:
+        if wish.identity in obstructed:
+            continue
         present = rows.get(wish.identity, [])
         if present:
             _keep_or_update(draft, wish, present, merges_copies=request.delete_missing)
@@ -83,7 +102,7 @@ def plan_sync(current: VariableSet, request: SyncRequest, unconfirmed: Unconfirm
     leftovers = [entry for entry in owned.entries.values() if entry.identity not in desired]
     _delete(draft, leftovers, request.claimed_by_others, is_allowed=request.delete_missing)
     _delete_claimed(draft, request, desired)
-    return draft.plan()
+    return draft.plan(), obstacles
 
 
 def plan_removal(current: VariableSet, request: RemoveRequest, unconfirmed: Unconfirmed) -> Plan:
@@ -109,22 +128,6 @@ def _claimed_identities(owned: Owned, request: SyncRequest) -> frozenset[str]:
     )
 
 
-def _check_types(wishes: Sequence[Wish], rows: Mapping[str, Sequence[Row]]) -> None:
-    refused = [
-        f"{row.label} (type {printable(row.type)})"
-        for wish in wishes
-        for row in rows.get(wish.identity, [])
-        if row.type not in {SENSITIVE, TEXT}
-    ]
-    if refused:
-        raise InvalidConfig(
-            "Variables of the same name and scope exist whose type cannot hold a secret:"
-            f" {', '.join(refused)}. Nothing was changed.",
-            violations={"scopeValues": "names of this sync are taken by variables of other types"},
-            hint="Rename the secret, change the key schema or scope, or delete that variable.",
-        )
-
-
 def _create(draft: Draft, wish: Wish, request: SyncRequest) -> None:
     earlier = draft.owned.entries.get(wish.identity)
     reasons = []
@@ -136,7 +139,8 @@ def _create(draft: Draft, wish: Wish, request: SyncRequest) -> None:
         )
     scope = request.config.scope_values.as_scope()
     draft.added.append(WrittenRow.new(wish.name, scope, wish.value, wish.comment))
-    draft.outcomes.append(_desired(wish, Action.CREATED, [*reasons, *_escape_note(wish)], None))
+    reasons.extend(_escape_note(wish))
+    draft.outcomes.append(_desired(wish, Action.CREATED, ChangeKind.CREATE, reasons, None))
 
 
 def _keep_or_update(
@@ -161,9 +165,11 @@ def _keep_or_update(
             reasons.extend(_escape_note(wish))
         is_creation = wish.identity in draft.unconfirmed.created
         action = Action.CREATED if is_creation else Action.UPDATED
-        draft.outcomes.append(_desired(wish, action, reasons, written.id))
+        kind = _kind_of_update(row, is_ours=ours is not None)
+        draft.outcomes.append(_desired(wish, action, kind, reasons, written.id))
     else:
-        draft.outcomes.append(_desired(wish, Action.UNCHANGED, [], row.id))
+        unchanged = _desired(wish, Action.UNCHANGED, ChangeKind.UNCHANGED, [], row.id)
+        draft.outcomes.append(unchanged)
     copies = [other for other in present if other is not row]
     if copies:
         _merge_copies(draft, wish, copies, is_allowed=merges_copies)
@@ -180,9 +186,7 @@ def _merge_copies(draft: Draft, wish: Wish, copies: Sequence[Row], *, is_allowed
         return
     draft.warnings.append(f"{found}; one was kept.")
     for copy in copies:
-        draft.replaced[id(copy)] = None
-        result = KeyResult(key="", name=copy.label, action=Action.DELETED, reason=COPY)
-        draft.outcomes.append(Outcome(result=result, deleted_id=copy.id))
+        draft.delete_foreign(copy, COPY)
 
 
 def _value_reasons(wish: Wish, row: Row, entry: LedgerEntry | None, *, known: bool) -> list[str]:
@@ -239,13 +243,19 @@ def _delete_claimed(draft: Draft, request: SyncRequest, desired: set[str]) -> No
             and id(row) not in draft.replaced
             and request.claims(row.name)
         ):
-            draft.replaced[id(row)] = None
-            reason = "it matches the key schema, and the source does not have it"
-            result = KeyResult(key="", name=row.label, action=Action.DELETED, reason=reason)
-            draft.outcomes.append(Outcome(result=result, deleted_id=row.id))
+            draft.delete_foreign(row, UNWANTED)
 
 
-def _desired(wish: Wish, action: Action, reasons: Sequence[str], remote_id: str | None) -> Outcome:
+def _kind_of_update(row: Row, *, is_ours: bool) -> ChangeKind:
+    """Return what overwriting a row is, which may have become readable while it was ours."""
+    if row.type == TEXT:
+        return ChangeKind.CONVERT
+    return ChangeKind.UPDATE if is_ours else ChangeKind.ADOPT
+
+
+def _desired(
+    wish: Wish, action: Action, kind: ChangeKind, reasons: Sequence[str], remote_id: str | None
+) -> Outcome:
     result = KeyResult(key=wish.key, name=wish.name, action=action, reason="; ".join(reasons))
     entry = LedgerEntry(
         key=wish.key,
@@ -254,7 +264,7 @@ def _desired(wish: Wish, action: Action, reasons: Sequence[str], remote_id: str 
         remote_id=remote_id,
         digest=wish.digest,
     )
-    return Outcome(result=result, entry=entry, is_desired=True)
+    return Outcome(result=result, kind=kind, identity=wish.identity, entry=entry, is_desired=True)
 
 
 def _escape_note(wish: Wish) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from secretsync.adapter import Action, KeyResult, LedgerEntry, SecretValue
+from secretsync.adapter import Action, ChangeKind, KeyResult, LedgerEntry, SecretValue
 from secretsync_octopus_deploy.rows import Row, WrittenRow
 
 
@@ -13,6 +13,8 @@ class Outcome:
 
     Attributes:
         result: what is reported.
+        kind: what is done, as plans tell it.
+        identity: see `identity_of`.
         entry: what the new ledger has for it; None if nothing. Its `remote_id` is None if the
             write gives the row a new id.
         is_desired: whether the row must be in the set afterwards.
@@ -21,6 +23,8 @@ class Outcome:
     """
 
     result: KeyResult
+    kind: ChangeKind
+    identity: str
     entry: LedgerEntry | None = None
     is_desired: bool = False
     deleted_id: str | None = None

@@ -5,6 +5,8 @@ from secretsync.adapter import (
     DestinationInfo,
     DiscoverRequest,
     DiscoverResult,
+    PlanRequest,
+    PlanResult,
     RemoveRequest,
     RunResult,
     SyncRequest,
@@ -15,6 +17,7 @@ from secretsync.adapter import (
 from secretsync_octopus_deploy.config import OctopusConfig, target_key
 from secretsync_octopus_deploy.credentials import ApiKeyCredentials, OidcCredentials
 from secretsync_octopus_deploy.discovery import OPTION_LISTS, list_options
+from secretsync_octopus_deploy.foresight import plan_run
 from secretsync_octopus_deploy.rows import fold
 from secretsync_octopus_deploy.runs import run_removal, run_sync
 from secretsync_octopus_deploy.validation import validate_connection
@@ -31,7 +34,7 @@ def destination() -> DestinationInfo:
         credential_models={"api-key": ApiKeyCredentials, "oidc": OidcCredentials},
         target_key=target_key,
         name_identity=fold,
-        capabilities=frozenset({Capability.DISCOVER}),
+        capabilities=frozenset({Capability.DISCOVER, Capability.PLAN}),
         option_lists=OPTION_LISTS,
     )
 
@@ -52,6 +55,12 @@ async def sync(request: SyncRequest) -> RunResult:
 async def remove(request: RemoveRequest) -> RunResult:
     """Delete the variables that the ledger lists and that still are this sync's."""
     return await run_removal(request)
+
+
+@hookimpl
+async def plan(request: PlanRequest) -> PlanResult:
+    """Say what a sync or removal would do to the variable set; one GET, and nothing is written."""
+    return await plan_run(request)
 
 
 @hookimpl

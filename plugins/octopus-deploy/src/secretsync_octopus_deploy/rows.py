@@ -60,6 +60,12 @@ def identity_of(name: str, scope: Scope) -> str:
     return _IDENTITY.encode({"name": fold(name), "scope": scope})
 
 
+def scope_of_identity(identity: str) -> Scope:
+    """Return the canonical scope in what `identity_of` made."""
+    scope: Scope = json.loads(identity)["scope"]
+    return scope
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A variable as it was read.

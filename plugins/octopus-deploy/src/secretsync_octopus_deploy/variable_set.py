@@ -87,20 +87,27 @@ class VariableSet:
         """Return the document with `rows` as its variables, ready to be sent.
 
         Raises:
-            Unsupported: a sensitive row has neither id nor value: the server would store an empty
-                value in it without a word.
+            Unsupported: see `check_writable`.
         """
-        rendered = []
-        for row in rows:
-            if row.would_be_emptied():
-                raise Unsupported(
-                    "Octopus returned a sensitive variable without an id. Nothing was written,"
-                    " because writing the variable set would have emptied that variable."
-                )
-            rendered.append(row.render())
-        variables = f"[{','.join(rendered)}]"
+        sent = list(rows)
+        check_writable(sent)
+        variables = f"[{','.join(row.render() for row in sent)}]"
         return json_text.join_members(
             [(name, variables if name == "Variables" else text) for name, text in self.members]
+        )
+
+
+def check_writable(rows: Iterable[Row | WrittenRow]) -> None:
+    """Check that writing these rows empties none of them.
+
+    Raises:
+        Unsupported: a sensitive row has neither id nor value: the server would store an empty
+            value in it without a word.
+    """
+    if any(row.would_be_emptied() for row in rows):
+        raise Unsupported(
+            "Octopus returned a sensitive variable without an id. Nothing was written,"
+            " because writing the variable set would have emptied that variable."
         )
 
 

@@ -45,7 +45,7 @@ def wishes_of(request: SyncRequest) -> list[Wish]:
     """Return the variables that a sync is to hold.
 
     Raises:
-        InvalidConfig: Octopus would take two names for one, or another sync owns a variable.
+        InvalidConfig: Octopus would take two names for one.
     """
     config: OctopusConfig = request.config
     scope = config.scope_values.as_scope()
@@ -67,7 +67,6 @@ def wishes_of(request: SyncRequest) -> list[Wish]:
             )
         )
     _check_names(wishes)
-    _check_claims(wishes, request)
     return wishes
 
 
@@ -155,21 +154,6 @@ def _check_names(wishes: Sequence[Wish]) -> None:
             "Octopus does not tell letter case apart in variable names, so these are one variable:"
             f" {'; '.join(clashes)}. Nothing was changed.",
             hint="Rename or remove all but one of them at the source.",
-        )
-
-
-def _check_claims(wishes: Sequence[Wish], request: SyncRequest) -> None:
-    claimed = [
-        f"{wish.name} ({request.claimed_by_others[wish.identity]})"
-        for wish in wishes
-        if wish.identity in request.claimed_by_others
-    ]
-    if claimed:
-        raise InvalidConfig(
-            f"Other secret syncs own these variables of the same {request.config.owner_kind}, with"
-            f" the same scope: {', '.join(claimed)}. Nothing was changed.",
-            violations={"scopeValues": "another sync writes the same names with this scope"},
-            hint="Give this sync another scope or a key schema of its own.",
         )
 
 

@@ -19,6 +19,8 @@ import httpx
 from secretsync.adapter import (
     DesiredSecret,
     LedgerEntry,
+    PlanRequest,
+    PlanResult,
     RemoveRequest,
     RunResult,
     SecretValue,
@@ -134,6 +136,14 @@ async def no_intents(
     _entries: Sequence[LedgerEntry], _based_on: str | None = None, *, refused: str | None = None
 ) -> None:
     """Record nothing."""
+
+
+async def refuse_intents(*_: object, **__: object) -> None:
+    """Refuse to record anything, as a plan is given it."""
+    raise AssertionError("a plan records no intents")
+
+
+REFUSING: Json = {"record_intent": refuse_intents}
 
 
 def no_progress(_step: str, _done: int, _total: int) -> None:
@@ -272,6 +282,18 @@ class Engine:
         """Run a removal."""
         request = RemoveRequest(**{**self._run_fields(), **fields})
         return self._keep(await plugin.remove(request))
+
+    async def plan(self, secrets: Mapping[str, str], **fields: Any) -> PlanResult:
+        """Say what `sync` would do, with intents refused as the engine does."""
+        request = SyncRequest(
+            desired=desired_of(secrets), **{**self._run_fields(), **REFUSING, **fields}
+        )
+        return await plugin.plan(PlanRequest(run=request))
+
+    async def plan_removal(self, **fields: Any) -> PlanResult:
+        """Say what `remove` would do, with intents refused as the engine does."""
+        request = RemoveRequest(**{**self._run_fields(), **REFUSING, **fields})
+        return await plugin.plan(PlanRequest(run=request))
 
     async def validate(self, config: OctopusConfig | None = None) -> ValidateResult:
         """Prove the connection, and a configuration if there is one."""

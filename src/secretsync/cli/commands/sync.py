@@ -4,6 +4,7 @@ import click
 
 from secretsync.cli.changes import mask_of, report, report_deleted
 from secretsync.cli.client import Client, pass_client
+from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
 from secretsync.cli.framework import Change, Group, change_options, etag_option, page_options
 from secretsync.cli.inputs import confirm
@@ -35,6 +36,7 @@ def sync() -> None:
     """Secret syncs: set up, run, remove what they wrote."""
 
 
+sync.add_command(plan)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)

@@ -1,0 +1,44 @@
+"""What a sync or removal would do, as a call that changes nothing."""
+
+from secretsync.adapter import Capability
+from secretsync.domain import names
+from secretsync.domain.entities import RunAction
+from secretsync.domain.problems import Code, Problem, Reason, Violations
+from secretsync.engine.plans import Planning, SyncPlan
+from secretsync.operations import lookups
+from secretsync.operations.app import App
+from secretsync.operations.destinations import call_destination
+from secretsync.store.protocol import Transaction
+
+
+async def plan_secret_sync(
+    app: App, name: str, action: RunAction, violations: Violations
+) -> SyncPlan:
+    """Return what a run would do if it began now; nothing is queued, written or remembered.
+
+    Args:
+        app: the parts to work with.
+        name: the sync's resource name.
+        action: what the run would be for.
+        violations: what is wrong with the rest of the request.
+
+    Raises:
+        Problem: see `SecretSyncService.PlanSecretSync` in the API.
+    """
+    names.SECRET_SYNC.check("name", name, violations)
+    violations.raise_if_any()
+    planning = await app.read(lambda tx: _begin(app, tx, name, action))
+    return await call_destination(app, planning.make, config_field="destination_config")
+
+
+def _begin(app: App, tx: Transaction, name: str, action: RunAction) -> Planning:
+    sync = lookups.secret_sync(tx, "name", name)
+    info = app.registry.get(sync.destination).info
+    if Capability.PLAN not in info.capabilities:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.UNSUPPORTED,
+            f"{info.title} does not support plans",
+            metadata={"destination": info.name},
+        )
+    return Planning(app.registry, app.vault, tx, sync, action, app.clock())

@@ -1,0 +1,59 @@
+"""Plans as the API shows them."""
+
+from collections import Counter
+
+from secretsync.adapter import ChangeKind
+from secretsync.domain.entities import RunAction
+from secretsync.domain.problems import Violations
+from secretsync.engine.plans import SyncPlan
+from secretsync.services.runs import RUN_ACTIONS
+from secretsync.services.translate import timestamp
+from secretsync.v1 import secret_sync_service_pb2 as pb
+
+KINDS = {
+    ChangeKind.CREATE: pb.CHANGE_KIND_CREATE,
+    ChangeKind.UPDATE: pb.CHANGE_KIND_UPDATE,
+    ChangeKind.ADOPT: pb.CHANGE_KIND_ADOPT,
+    ChangeKind.CONVERT: pb.CHANGE_KIND_CONVERT,
+    ChangeKind.DELETE: pb.CHANGE_KIND_DELETE,
+    ChangeKind.UNCHANGED: pb.CHANGE_KIND_UNCHANGED,
+    ChangeKind.CONFLICT: pb.CHANGE_KIND_CONFLICT,
+    ChangeKind.BLOCKED: pb.CHANGE_KIND_BLOCKED,
+}
+ACTIONS: dict[int, RunAction] = {
+    pb.RUN_ACTION_UNSPECIFIED: RunAction.SYNC,
+    **{number: action for action, number in RUN_ACTIONS.items()},
+}
+
+
+def planned_action(number: int, violations: Violations) -> RunAction:
+    """Return what a plan is asked for, which is a sync unless told."""
+    if number not in ACTIONS:
+        known = ", ".join(pb.RunAction.keys()[1:])
+        violations.add("action", f"must be one of {known}")
+    return ACTIONS.get(number, RunAction.SYNC)
+
+
+def plan_message(plan: SyncPlan) -> pb.SyncPlan:
+    """Return a plan as the API shows it."""
+    counts = Counter(each.kind for each in plan.changes)
+    return pb.SyncPlan(
+        secret_sync=plan.sync.name,
+        action=RUN_ACTIONS[plan.action],
+        changes=[
+            pb.PlannedChange(
+                key=each.key,
+                destination_name=each.name,
+                kind=KINDS[each.kind],
+                reason=each.reason,
+                scope=each.scope,
+            )
+            for each in plan.changes
+        ],
+        counts=pb.ChangeCounts(**{kind.value: counts[kind] for kind in ChangeKind}),
+        warnings=plan.warnings,
+        refusal=plan.refusal,
+        destination_version=plan.version or "",
+        fingerprint=plan.fingerprint,
+        plan_time=timestamp(plan.plan_time),
+    )
