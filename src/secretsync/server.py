@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import httpx
@@ -27,7 +27,7 @@ from secretsync.crypto import (
     check_key,
     is_new_database,
 )
-from secretsync.domain.runs import RetryPolicy
+from secretsync.domain.runs import HistoryPolicy, RetryPolicy
 from secretsync.engine.embedded import EmbeddedEngine, EngineSettings
 from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
@@ -238,6 +238,10 @@ def _engine(
             max_runs_per_connection=settings.max_runs_per_connection,
             attempt_timeout=settings.attempt_timeout,
             retry=retry,
+            history=HistoryPolicy(
+                max_age=timedelta(days=settings.run_history_days),
+                max_count=settings.run_history_count,
+            ),
         ),
         random.Random(),  # noqa: S311  jitter, not a secret
     )

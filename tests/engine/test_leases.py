@@ -11,6 +11,7 @@ from engine_kit import Gate, World, eventually
 from secretsync.adapter import RunRequest
 from secretsync.domain.entities import RunState, SyncRun
 from secretsync.domain.problems import Reason
+from secretsync.engine.runner import RunReport
 
 SHORT = 0.09
 """Seconds of a lease whose heartbeat a test waits for."""
@@ -134,7 +135,8 @@ class TestLeaseLost:
         async def record_intent(*_: object) -> None:
             raise AssertionError
 
-        report = await world.engine._runner.execute(run, record_intent, lambda _: None, 60)
+        report = RunReport()
+        await world.engine._runner.execute(run, record_intent, lambda _: None, 60, report)
         assert report.problem
         assert report.problem.message == f"{sync.name} was deleted meanwhile"
         assert report.outcome().http_requests == ()

@@ -39,6 +39,7 @@ KINDS = {
     "RemoveSecrets": "SecretSync",
     "ImportSecrets": "SecretSync",
     "PlanSecretSync": "SecretSync",
+    "CancelSyncRun": "SyncRun",
 }
 PARENTS = {
     "SetSecrets": "Environment",

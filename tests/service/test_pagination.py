@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 from mutations import prepare
 from refusals import invalid_fields
 from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, Service, running
@@ -102,6 +103,18 @@ LISTINGS = (
         "sync_runs",
         _name,
         _parent(f"{SHOP}/secretSyncs/other"),
+    ),
+    Listing(
+        "ListSyncRuns",
+        lambda: sync_pb.ListSyncRunsRequest(
+            parent=SYNC,
+            states=[sync_pb.RUN_STATE_SUCCEEDED, sync_pb.RUN_STATE_FAILED],
+            triggers=[sync_pb.RUN_TRIGGER_MANUAL],
+            start_create_time=Timestamp(seconds=1),
+        ),
+        "sync_runs",
+        _name,
+        lambda request: request.states.append(sync_pb.RUN_STATE_PENDING),
     ),
     Listing("ListDestinations", sync_pb.ListDestinationsRequest, "destinations", _name),
 )

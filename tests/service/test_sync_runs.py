@@ -1,7 +1,10 @@
 """SecretSyncService: runs, what queues them, what they tell, and the three status blocks."""
 
+from typing import Any
+
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from recording_destination import Recorder
 from refusals import invalid_fields, refused
 from service_kit import DEV, PROD, SHOP, SYNC, Service, wait_for
@@ -67,6 +70,51 @@ async def test_lists_of_runs_leave_details_out(web: Service) -> None:
     assert listed.key_results == []
     assert listed.counts == run.counts
     assert (listed.name, listed.state, listed.message) == (run.name, run.state, run.message)
+
+
+async def listed(web: Service, **fields: Any) -> list[str]:  # noqa: ANN401
+    """Return the names of the runs that a filter lets through, newest first."""
+    request = pb.ListSyncRunsRequest(parent=SYNC, **fields)
+    return [run.name for run in (await web.syncs.ListSyncRuns(request)).sync_runs]
+
+
+async def test_runs_are_filtered_by_state_trigger_and_time(
+    web: Service, recorder: Recorder
+) -> None:
+    good = await web.trigger()
+    recorder.failures["sync"] = [AuthenticationFailed("No.")]
+    bad = await web.trigger()
+    await web.update_sync(is_auto_sync_enabled=True)
+    (update,) = (await web.quiet())[2:]
+    assert update.trigger == pb.RUN_TRIGGER_UPDATE
+    succeeded, manual = [pb.RUN_STATE_SUCCEEDED], [pb.RUN_TRIGGER_MANUAL]
+    assert await listed(web) == [update.name, bad.name, good.name]
+    assert await listed(web, states=succeeded) == [update.name, good.name]
+    assert await listed(web, triggers=manual) == [bad.name, good.name]
+    assert await listed(web, states=succeeded, triggers=manual) == [good.name]
+    assert await listed(web, states=[pb.RUN_STATE_PENDING, pb.RUN_STATE_FAILED]) == [bad.name]
+    since = {"start_create_time": bad.create_time}
+    assert await listed(web, **since) == [update.name, bad.name]
+    assert await listed(web, end_create_time=bad.create_time) == [good.name]
+    assert await listed(web, **since, end_create_time=update.create_time) == [bad.name]
+
+
+async def test_what_is_wrong_with_filters_is_told_together(web: Service) -> None:
+    wrong = Timestamp(seconds=10**18)
+    fields = await invalid_fields(
+        listed(web, states=[0], triggers=[77], start_create_time=wrong, page_size=-1)
+    )
+    assert fields == {
+        "states": "must be among RUN_STATE_PENDING, RUN_STATE_RUNNING, RUN_STATE_SUCCEEDED,"
+        " RUN_STATE_FAILED",
+        "triggers": "must be among RUN_TRIGGER_MANUAL, RUN_TRIGGER_CREATE, RUN_TRIGGER_UPDATE,"
+        " RUN_TRIGGER_SOURCE_CHANGE",
+        "start_create_time": "must be a time from the year 1 to 9999",
+        "page_size": "must be 0 (for 50) to 1000",
+    }
+    moment = Timestamp(seconds=5)
+    fields = await invalid_fields(listed(web, start_create_time=moment, end_create_time=moment))
+    assert fields == {"end_create_time": "must be later than start_create_time"}
 
 
 async def test_a_run_of_another_sync_is_not_found(web: Service) -> None:

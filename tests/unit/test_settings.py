@@ -29,3 +29,17 @@ def test_a_long_attempt_may_have_long_requests() -> None:
 def test_timeouts_have_limits(kind: str, seconds: float) -> None:
     with pytest.raises(SettingsError, match=f"^http_{kind}_timeout: "):
         make_settings(**{f"http_{kind}_timeout": seconds})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("run_history_days", 0),
+        ("run_history_days", 3651),
+        ("run_history_count", 0),
+        ("run_history_count", 100_001),
+    ],
+)
+def test_the_history_has_limits(name: str, value: int) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        make_settings(**{name: value})

@@ -70,6 +70,18 @@ from secretsync.cli.framework import Command
     help="How long one attempt of a run may take. Default: 900.",
 )
 @click.option(
+    "--run-history-days",
+    type=int,
+    metavar="N",
+    help="How many days an ended run stays in the history at most. Default: 90.",
+)
+@click.option(
+    "--run-history-count",
+    type=int,
+    metavar="N",
+    help="How many runs of a sync stay in the history at most. Default: 1000.",
+)
+@click.option(
     "--call-timeout",
     type=float,
     metavar="SECONDS",

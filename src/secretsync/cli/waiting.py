@@ -79,6 +79,8 @@ def describe(run: SyncRun) -> str:
     if run.HasField("next_attempt_time"):
         due = run.next_attempt_time.ToDatetime(tzinfo=UTC)
         words += f", next {age_text((datetime.now(UTC) - due).total_seconds())}"
+    if run.cancel_requested:
+        words += ", being cancelled"
     if run.state == RUN_STATE_PENDING and run.message:
         words += f": {run.message}"
     return words

@@ -213,6 +213,10 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED})
+"""The states that a run does not leave."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
     """One HTTP request of a run; status 0 means that no response came.
@@ -244,6 +248,7 @@ class SyncRun:
 
     `seq` orders runs by creation (0 until stored). `lease_token` grows with each claim: whoever
     holds an older one is fenced off. `delete_sync` asks for the sync to be deleted after success.
+    `cancel_requested` of a RUNNING run asks its attempt to stop.
     """
 
     uid: str
@@ -263,9 +268,27 @@ class SyncRun:
     lease_token: int = 0
     lease_until: datetime | None = None
     delete_sync: bool = False
+    cancel_requested: bool = False
     outcome: RunOutcome = field(default_factory=RunOutcome)
 
     @property
     def name(self) -> str:
         """The resource name."""
         return f"{self.sync_name}/runs/{self.uid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs of a sync a list shows: those that match all of it.
+
+    Attributes:
+        states: one of these; empty for any.
+        triggers: one of these; empty for any.
+        created_from: created then or later.
+        created_before: created before.
+    """
+
+    states: frozenset[RunState] = frozenset()
+    triggers: frozenset[RunTrigger] = frozenset()
+    created_from: datetime | None = None
+    created_before: datetime | None = None

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     REMOVAL_FAILED = "REMOVAL_FAILED"
     STORAGE_FULL = "STORAGE_FULL"
     INTERNAL = "INTERNAL"
+    CANCELLED = "CANCELLED"
+    RUN_ENDED = "RUN_ENDED"
 
 
 @dataclass(frozen=True, slots=True)

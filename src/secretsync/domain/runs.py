@@ -39,6 +39,26 @@ class RetryPolicy:
         return max(delay, retry_after + rng.uniform(0, self.base))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPolicy:
+    """Which ended runs of a sync are kept; the stricter of the two counts.
+
+    Of each action, the newest run and the newest one that succeeded are kept in any case, and so is
+    what has ended within the last hour: somebody may still be waiting for its result.
+
+    Attributes:
+        max_age: since they ended.
+        max_count: runs of one sync, those that have not ended included.
+    """
+
+    max_age: timedelta = timedelta(days=90)
+    max_count: int = 1000
+
+
+SETTLED = timedelta(hours=1)
+"""How long each run is kept at least."""
+
+
 def may_join(waiting: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
     """Tell whether a waiting run answers a new trigger, so that no further run is needed.
 
@@ -68,6 +88,26 @@ def supersede(run: SyncRun, by: SyncRun, now: datetime) -> SyncRun:
         error_reason=Reason.SUPERSEDED,
         message=f"a newer run took its place: {by.name}",
         lease_until=None,
+    )
+
+
+def cancel(run: SyncRun, told: str, now: datetime) -> SyncRun:
+    """Return the run as ended because somebody cancelled it.
+
+    Args:
+        run: the run.
+        told: how far it had come, for people.
+        now: the time.
+    """
+    kept = f". {run.sync_name} is kept" if run.delete_sync else ""
+    return replace(
+        run,
+        state=RunState.FAILED,
+        finish_time=now,
+        error_reason=Reason.CANCELLED,
+        message=f"cancelled {told}{kept}",
+        lease_until=None,
+        cancel_requested=True,
     )
 
 

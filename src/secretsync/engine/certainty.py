@@ -43,6 +43,6 @@ def _may_have_written(tx: Transaction, run: SyncRun) -> bool:
     ended = tx.runs.get(run.sync_uid, run.uid)
     if ended is None or ended.state is not RunState.FAILED:
         return True
-    if ended.error_reason is Reason.SUPERSEDED:
-        return True  # it was cut short, and what it had done is not recorded
+    if ended.error_reason in {Reason.SUPERSEDED, Reason.CANCELLED}:
+        return True  # it was cut short, and what it had done is not recorded, or not all of it
     return any(request.method not in READING for request in ended.outcome.http_requests)

@@ -5,16 +5,17 @@ import contextlib
 import functools
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from secretsync.adapter import LedgerEntry
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
-from secretsync.domain.problems import Code, Problem, Reason
-from secretsync.domain.runs import RetryPolicy
+from secretsync.domain.runs import HistoryPolicy, RetryPolicy
 from secretsync.engine import queue
+from secretsync.engine.cancelling import cancel_run, end_cancelled
 from secretsync.engine.finish import finish_attempt
+from secretsync.engine.history import History
+from secretsync.engine.intents import IntentRecorder
 from secretsync.engine.protocol import Progress
 from secretsync.engine.runner import LeaseLostError, Runner, RunReport
 from secretsync.engine.unexpected import unexpected
@@ -38,6 +39,8 @@ class EngineSettings:
         poll: seconds after which it looks at the queue even if nobody woke it.
         attempt_timeout: seconds that one attempt may take.
         retry: when to try again.
+        history: which ended runs are kept.
+        prune_interval: seconds between two prunings of the history.
     """
 
     max_runs: int = 100
@@ -46,6 +49,8 @@ class EngineSettings:
     poll: float = 1.0
     attempt_timeout: float = 900.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    history: HistoryPolicy = field(default_factory=HistoryPolicy)
+    prune_interval: float = 3600.0
 
 
 class EmbeddedEngine:
@@ -71,6 +76,9 @@ class EmbeddedEngine:
         self._waiting_for_room: set[str] = set()
         self._progress: dict[str, Progress] = {}
         self._pulse = asyncio.Event()
+        self._stops: dict[tuple[str, int], asyncio.Event] = {}
+        self._history = History(store, clock, settings.history)
+        self._pruning: asyncio.Task[None] | None = None
 
     def enqueue(
         self,
@@ -84,6 +92,10 @@ class EmbeddedEngine:
         """See `Engine.enqueue`."""
         now = self._clock()
         return queue.enqueue(tx, sync, action, trigger, now=now, delete_sync=delete_sync)
+
+    def cancel(self, tx: Transaction, run: SyncRun) -> SyncRun:
+        """See `Engine.cancel`."""
+        return cancel_run(tx, run, self._clock())
 
     def wake(self) -> None:
         """See `Engine.wake`."""
@@ -104,6 +116,9 @@ class EmbeddedEngine:
         if released:
             log.warning("%d run(s) had been cut short; they were put back in the queue", released)
         self._dispatcher = asyncio.create_task(self._dispatch(), name="secretsync-dispatcher")
+        self._pruning = asyncio.create_task(
+            self._history.prune_forever(self._settings.prune_interval), name="secretsync-history"
+        )
 
     def stop_claiming(self) -> None:
         """See `Engine.stop_claiming`."""
@@ -113,6 +128,9 @@ class EmbeddedEngine:
     async def stop(self, grace: float) -> None:
         """See `Engine.stop`."""
         self.stop_claiming()
+        if self._pruning:
+            self._pruning.cancel()
+            await asyncio.gather(self._pruning, return_exceptions=True)
         if self._dispatcher:
             await self._dispatcher
         if self._tasks:
@@ -124,15 +142,21 @@ class EmbeddedEngine:
 
     async def _release(self) -> int:
         try:
-            return await self._store.write(lambda tx: tx.runs.release_all(self._clock()))
+            return await self._store.write(self._release_all)
         except StorageFullError:
             log.error("the disk is full: runs that were cut short go on when their leases end")  # noqa: TRY400
             return 0
+
+    def _release_all(self, tx: Transaction) -> int:
+        now = self._clock()
+        end_cancelled(tx, now, at_work=True)
+        return tx.runs.release_all(now)
 
     async def _dispatch(self) -> None:
         while not self._stopping:
             self._wakeup.clear()
             try:
+                await self._stop_cancelled()
                 await self._claim_all()
                 pause = await self._pause()
             except StorageFullError:
@@ -143,6 +167,11 @@ class EmbeddedEngine:
                 pause = self._settings.poll
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wakeup.wait(), timeout=pause)
+
+    async def _stop_cancelled(self) -> None:
+        for run in await self._store.read(lambda tx: tx.runs.cancelling()):
+            if stop := self._stops.get((run.uid, run.lease_token)):
+                stop.set()
 
     async def _claim_all(self) -> None:
         while self._may_claim():
@@ -163,6 +192,8 @@ class EmbeddedEngine:
     def _claim(self, tx: Transaction) -> SyncRun | None:
         now = self._clock()
         until = now + timedelta(seconds=self._settings.lease)
+        # What is cancelled is not claimed, so it is ended here if its worker has gone.
+        end_cancelled(tx, now, at_work=False)
         return tx.runs.claim(now, until, self._settings.max_runs_per_connection)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -179,92 +210,42 @@ class EmbeddedEngine:
         return min(wait, self._settings.lease) if wait > 0 else self._settings.poll
 
     async def _execute(self, run: SyncRun) -> None:
-        attempt = asyncio.create_task(self._attempt(run), name=f"{run.name} attempt {run.attempt}")
+        report, stop = RunReport(), asyncio.Event()
+        attempt = asyncio.create_task(
+            self._attempt(run, report), name=f"{run.name} attempt {run.attempt}"
+        )
         heartbeat = asyncio.create_task(self._heartbeat(run), name=f"{run.name} heartbeat")
+        cancelled = asyncio.create_task(stop.wait(), name=f"{run.name} cancelled")
+        self._stops[run.uid, run.lease_token] = stop
         try:
-            await asyncio.wait({attempt, heartbeat}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({attempt, heartbeat, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set() and not attempt.done():
+                # A request that is under way is cut off. Whether it took place is found out by the
+                # next run, as after a crash: what it was to write is recorded.
+                attempt.cancel()
+                await asyncio.wait({attempt})
             if not attempt.done():
                 raise LeaseLostError  # noqa: TRY301  the heartbeat ends only when the lease is lost
-            await self._finish(run, _report_of(attempt))
+            await self._finish(run, _report_of(attempt, report, stopped=stop.is_set()))
         except LeaseLostError:
             log.warning("%s lost its lease and wrote nothing more", run.name)
         finally:
-            attempt.cancel()
-            heartbeat.cancel()
-            await asyncio.gather(attempt, heartbeat, return_exceptions=True)
+            for task in (attempt, heartbeat, cancelled):
+                task.cancel()
+            await asyncio.gather(attempt, heartbeat, cancelled, return_exceptions=True)
             self._progress.pop(run.uid, None)
+            del self._stops[run.uid, run.lease_token]
 
-    async def _attempt(self, run: SyncRun) -> RunReport:
-        earlier: list[LedgerEntry] | None = None
-
-        async def record_intent(
-            target_key: str,
-            entries: Sequence[LedgerEntry],
-            based_on: str | None = None,
-            *,
-            refused: str | None = None,
-        ) -> None:
-            nonlocal earlier
-
-            def work(tx: Transaction) -> list[LedgerEntry]:
-                left = self._intend(tx, run, target_key, entries, earlier)
-                if refused is not None:
-                    tx.ledger.withdraw_attempt(target_key, refused)
-                if based_on is not None:
-                    tx.ledger.record_attempt(target_key, based_on, self._clock())
-                return left
-
-            earlier = await self._store.write(work)
+    async def _attempt(self, run: SyncRun, report: RunReport) -> None:
+        record_intent = IntentRecorder(self._store, self._clock, self._renew, run, report)
 
         def report_progress(progress: Progress) -> None:
             self._progress[run.uid] = progress
 
         log.info("%s: attempt %d begins", run.name, run.attempt)
-        return await self._runner.execute(
-            run, record_intent, report_progress, self._settings.attempt_timeout
+        await self._runner.execute(
+            run, record_intent, report_progress, self._settings.attempt_timeout, report
         )
-
-    def _intend(
-        self,
-        tx: Transaction,
-        run: SyncRun,
-        target_key: str,
-        entries: Sequence[LedgerEntry],
-        earlier: list[LedgerEntry] | None,
-    ) -> list[LedgerEntry]:
-        """Make intents durable in place of those that this attempt recorded before.
-
-        Args:
-            tx: the transaction.
-            run: the run, as this attempt claimed it.
-            target_key: the place that the attempt writes to.
-            entries: the intents, and confirmed entries of what earlier ones led to.
-            earlier: what earlier attempts left; None if this attempt has not looked yet.
-
-        Returns:
-            What earlier attempts left and `entries` does not confirm. It stays known until a run
-            has come to a result, since it may be there.
-        """
-        if not self._renew(run, tx):
-            raise LeaseLostError
-        sync = tx.syncs.by_uid(run.sync_uid)
-        if sync is None or sync.target_key != target_key:
-            # What it wrote there would be remembered as if it were at the new place.
-            raise Problem(
-                Code.ABORTED,
-                Reason.SUPERSEDED,
-                f"{run.sync_name} was made to lead elsewhere while this run was under way; nothing"
-                " was changed at the destination. Run it again",
-            )
-        if earlier is None:
-            earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
-        renewed = {entry.identity for entry in entries}
-        kept = [entry for entry in earlier if entry.identity not in renewed]
-        tx.ledger.confirm(run.sync_uid, [entry for entry in entries if entry.confirmed])
-        intents = [entry for entry in entries if not entry.confirmed]
-        tx.ledger.put_intents(run.sync_uid, [*kept, *intents])
-        resolved = {entry.identity for entry in entries if entry.confirmed}
-        return [entry for entry in earlier if entry.identity not in resolved]
 
     def _renew(self, run: SyncRun, tx: Transaction) -> bool:
         until = self._clock() + timedelta(seconds=self._settings.lease)
@@ -323,16 +304,23 @@ class EmbeddedEngine:
         return finish_attempt(tx, run, report, policy=policy, now=now, rng=self._rng)
 
 
-def _report_of(attempt: asyncio.Task[RunReport]) -> RunReport:
+def _report_of(attempt: asyncio.Task[None], report: RunReport, *, stopped: bool) -> RunReport:
     """Return the report of an attempt that is done.
+
+    Args:
+        attempt: the attempt.
+        report: what it has reported.
+        stopped: whether it was stopped because the run was cancelled.
 
     Raises:
         LeaseLostError: it ended because the lease is lost.
     """
     try:
-        return attempt.result()
+        attempt.result()
     except LeaseLostError:
         raise
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
-        # Nobody but the plugin can have cancelled it: its own tasks, for one.
-        return RunReport(problem=unexpected(error))
+        if not (stopped and isinstance(error, asyncio.CancelledError)):
+            # Nobody but the plugin can have cancelled it: its own tasks, for one.
+            report.problem = unexpected(error)
+    return report

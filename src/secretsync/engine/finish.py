@@ -11,9 +11,11 @@ from secretsync.domain.problems import Problem, Reason
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
+    cancel,
     held_back,
     supersede,
 )
+from secretsync.engine.cancelling import how_far
 from secretsync.engine.runner import LeaseLostError, RunReport, shortened
 from secretsync.store.protocol import Transaction
 
@@ -42,6 +44,8 @@ def finish_attempt(
     ):
         raise LeaseLostError
     # delete_sync may have been asked for meanwhile, so `current` counts, not `run`.
+    if current.cancel_requested:
+        return _cancelled(tx, sync, current, report, now)
     if report.result is not None:
         ended = replace(current, finish_time=now)
         return _succeed(tx, sync, ended, report, report.result)
@@ -52,14 +56,7 @@ def _succeed(
     tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, result: RunResult
 ) -> SyncRun:
     """Write down a success; `run` carries its finish time already."""
-    before, after = result.version_before, result.version_after
-    tx.ledger.replace(sync.uid, [*result.ledger, *_in_flight(tx, sync, result)])
-    # The sync may have been pointed elsewhere since the run began, at a place not yet written to.
-    if before is not None and after is not None and before != after:
-        tx.ledger.record_write(report.target_key, before, after)
-    is_here = sync.target_key == report.target_key
-    if run.action is RunAction.SYNC and is_here and not sync.initialized:
-        tx.syncs.update(replace(sync, initialized=True))
+    _keep_result(tx, sync, run, report, result)
     if run.delete_sync and result.ledger:
         return _keep_sync(tx, replace(run, outcome=report.outcome()), result)
     ended = replace(
@@ -73,6 +70,33 @@ def _succeed(
     tx.runs.update(ended)
     if run.delete_sync:
         tx.syncs.delete(sync.uid)
+    return ended
+
+
+def _keep_result(
+    tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, result: RunResult
+) -> None:
+    """Remember what the destination holds now."""
+    before, after = result.version_before, result.version_after
+    tx.ledger.replace(sync.uid, [*result.ledger, *_in_flight(tx, sync, result)])
+    # The sync may have been pointed elsewhere since the run began, at a place not yet written to.
+    if before is not None and after is not None and before != after:
+        tx.ledger.record_write(report.target_key, before, after)
+    is_here = sync.target_key == report.target_key
+    if run.action is RunAction.SYNC and is_here and not sync.initialized:
+        tx.syncs.update(replace(sync, initialized=True))
+
+
+def _cancelled(
+    tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, now: datetime
+) -> SyncRun:
+    """End a run that was cancelled, keeping all that its attempt has found out."""
+    summary = ""
+    if report.result is not None:
+        _keep_result(tx, sync, run, report, report.result)
+        summary = _summary(report.result.keys)
+    ended = replace(cancel(run, how_far(report, summary), now), outcome=report.outcome())
+    tx.runs.update(ended)
     return ended
 
 

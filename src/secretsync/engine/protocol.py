@@ -39,8 +39,19 @@ class Engine(Protocol):
         """
         ...
 
+    def cancel(self, tx: Transaction, run: SyncRun) -> SyncRun:
+        """Cancel a run within a transaction, and return it as it is then.
+
+        One that waits has ended; one that is under way ends when its attempt has stopped, which the
+        engine sees to after `wake`. It ends as cancelled even if the process dies meanwhile.
+
+        Raises:
+            Problem: FAILED_PRECONDITION, if it has ended.
+        """
+        ...
+
     def wake(self) -> None:
-        """Say that a transaction which queued runs has committed."""
+        """Say that a transaction which queued or cancelled runs has committed."""
         ...
 
     def progress(self, run_uid: str) -> Progress | None:

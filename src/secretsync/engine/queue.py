@@ -25,6 +25,9 @@ def enqueue(
         Problem: FAILED_PRECONDITION, if somebody asks for a run of a sync that is being deleted.
     """
     waiting, running = tx.runs.pending(sync.uid), tx.runs.running(sync.uid)
+    if running and running.cancel_requested:
+        # It answers nothing any more, and deletes nothing.
+        running = None
     deleting = next((run for run in (waiting, running) if run and run.delete_sync), None)
     if deleting:
         if delete_sync or trigger is not RunTrigger.MANUAL:

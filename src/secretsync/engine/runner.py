@@ -52,6 +52,7 @@ class RunReport:
         result: what the adapter did; None if it failed.
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
+        write_announced: whether a write was announced, and not refused: it may have taken place.
         unsent: whether it failed only because its connection may not send, before it sent anything.
         target_key: names the document that the attempt was about; empty if it did not get so far.
         http_requests: the requests that were made, in order, in either case.
@@ -60,6 +61,7 @@ class RunReport:
     result: RunResult | None = None
     problem: Problem | None = None
     transient: bool = False
+    write_announced: bool = False
     unsent: bool = False
     target_key: str = ""
     http_requests: list[HttpRequest] = field(default_factory=list)
@@ -112,7 +114,8 @@ class Runner:
         record_intent: RecordIntent,
         report_progress: Callable[[Progress], None],
         time_limit: float,
-    ) -> RunReport:
+        report: RunReport,
+    ) -> None:
         """Make one attempt.
 
         Args:
@@ -120,11 +123,11 @@ class Runner:
             record_intent: makes intents durable; raises `LeaseLostError` if the lease is lost.
             report_progress: takes the latest progress.
             time_limit: seconds that it may take.
+            report: takes what comes of it, as far as it gets if it is cancelled.
 
         Raises:
             LeaseLostError: passed on from `record_intent`.
         """
-        report = RunReport()
         limit = asyncio.timeout(time_limit)
         try:
             async with limit:
@@ -148,7 +151,6 @@ class Runner:
             report.problem = _too_slow(time_limit) if limit.expired() else unexpected(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin is foreign code
             report.problem = unexpected(error)
-        return report
 
     async def _call(
         self,

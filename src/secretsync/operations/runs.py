@@ -1,7 +1,14 @@
 """Runs that somebody asks for, their history, and the deletion of a sync."""
 
 from secretsync.domain import names
-from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.entities import (
+    RunAction,
+    RunFilter,
+    RunState,
+    RunTrigger,
+    SecretSync,
+    SyncRun,
+)
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import (
     Code,
@@ -55,15 +62,42 @@ def get_run(tx: Transaction, name: str) -> SyncRun:
     return run
 
 
-def list_runs(tx: Transaction, parent: str, request: PageRequest) -> Page[SyncRun]:
-    """Return a page of a sync's runs, newest first."""
-    scope = f"runs of {parent}"
-    violations = Violations()
+def cancel_run(app: App, tx: Transaction, name: str) -> SyncRun:
+    """Cancel a run, or ask the attempt of one under way to stop."""
+    return app.engine.cancel(tx, get_run(tx, name))
+
+
+def list_runs(
+    tx: Transaction, parent: str, request: PageRequest, only: RunFilter, violations: Violations
+) -> Page[SyncRun]:
+    """Return a page of a sync's runs, newest first.
+
+    Args:
+        tx: the transaction.
+        parent: the sync's name.
+        request: what the request says of pages.
+        only: which runs.
+        violations: what is wrong with the rest of the request.
+    """
+    scope = f"runs of {parent}{_scope_of(only)}"
     names.SECRET_SYNC.check("parent", parent, violations)
+    if only.created_from and only.created_before and only.created_before <= only.created_from:
+        violations.add("end_create_time", "must be later than start_create_time")
     size, (before,) = request.open(scope, [NEWEST], violations)
     sync = lookups.secret_sync(tx, "parent", parent)
-    found = tx.runs.list(sync.uid, int(before), size + 1)
+    found = tx.runs.list(sync.uid, int(before), size + 1, only)
     return close_page(found, size, scope, lambda each: [each.seq])
+
+
+def _scope_of(only: RunFilter) -> str:
+    """Return a filter as text, the same for the same filter; empty for none."""
+    parts = [
+        ", ".join(sorted(only.states)),
+        ", ".join(sorted(only.triggers)),
+        only.created_from.isoformat() if only.created_from else "",
+        only.created_before.isoformat() if only.created_before else "",
+    ]
+    return f" only {' | '.join(parts)}" if any(parts) else ""
 
 
 def delete_secret_sync(tx: Transaction, name: str, etag: str) -> None:

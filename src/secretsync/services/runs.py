@@ -1,13 +1,20 @@
 """Runs as the API shows them."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
 from google.protobuf.duration_pb2 import Duration
 
 from secretsync.adapter import Action
-from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
+from secretsync.domain.entities import RunAction, RunFilter, RunState, RunTrigger, SyncRun
+from secretsync.domain.problems import Violations
 from secretsync.engine.protocol import Progress
-from secretsync.services.translate import timestamp
+from secretsync.services.translate import moment_of, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync.v1.error_reason_pb2 import ErrorReason
+
+N = TypeVar("N")
+T = TypeVar("T")
 
 STATES = {
     RunState.PENDING: pb.RUN_STATE_PENDING,
@@ -88,7 +95,36 @@ def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = Non
             if progress and run.state is RunState.RUNNING
             else None
         ),
+        cancel_requested=run.cancel_requested,
     )
+
+
+def filter_of(request: pb.ListSyncRunsRequest, violations: Violations) -> RunFilter:
+    """Return which runs a list request asks for.
+
+    Args:
+        request: the request.
+        violations: takes note of what is wrong with its filters.
+    """
+    return RunFilter(
+        states=_chosen("states", request.states, STATES, pb.RunState.Name, violations),
+        triggers=_chosen("triggers", request.triggers, TRIGGERS, pb.RunTrigger.Name, violations),
+        created_from=moment_of(request, "start_create_time", violations),
+        created_before=moment_of(request, "end_create_time", violations),
+    )
+
+
+def _chosen(
+    field: str,
+    numbers: Sequence[N],
+    shown: Mapping[T, N],
+    name_of: Callable[[N], str],
+    violations: Violations,
+) -> frozenset[T]:
+    known = {number: value for value, number in shown.items()}
+    if not known.keys() >= set(numbers):
+        violations.add(field, f"must be among {', '.join(name_of(number) for number in known)}")
+    return frozenset(known[number] for number in numbers if number in known)
 
 
 def status_message(run: SyncRun | None) -> pb.RunStatus:

@@ -20,7 +20,7 @@ from secretsync.operations.app import App
 from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.destinations import destination_message
 from secretsync.services.plans import plan_message, planned_action
-from secretsync.services.runs import run_message, status_message
+from secretsync.services.runs import filter_of, run_message, status_message
 from secretsync.services.translate import (
     Context,
     call_of,
@@ -167,9 +167,19 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     async def ListSyncRuns(
         self, request: pb.ListSyncRunsRequest, context: Context
     ) -> pb.ListSyncRunsResponse:
-        page = await self._app.read(lambda tx: runs.list_runs(tx, request.parent, page_of(request)))
+        violations = Violations()
+        only = filter_of(request, violations)
+        page = await self._app.read(
+            lambda tx: runs.list_runs(tx, request.parent, page_of(request), only, violations)
+        )
         return pb.ListSyncRunsResponse(
             sync_runs=[self._run(run) for run in page.items], next_page_token=page.next_token
+        )
+
+    async def CancelSyncRun(self, request: pb.CancelSyncRunRequest, context: Context) -> pb.SyncRun:
+        return await self._app.mutate(
+            call_of(request, pb.SyncRun),
+            lambda tx: self._run(runs.cancel_run(self._app, tx, request.name)),
         )
 
     async def ListDestinations(

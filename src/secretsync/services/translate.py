@@ -1,7 +1,7 @@
 """Between the API's messages and the domain's records: what several servicers need."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.json_format import MessageToDict, ParseDict, SerializeToJsonError
@@ -60,6 +60,24 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
+
+
+def moment_of(request: Message, field: str, violations: Violations) -> datetime | None:
+    """Return the time in a field of a request; None if it is not set.
+
+    Args:
+        request: the request.
+        field: the field's name.
+        violations: takes note if it is no time from the year 1 to 9999.
+    """
+    if not request.HasField(field):
+        return None
+    try:
+        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        violations.add(field, "must be a time from the year 1 to 9999")
+        return None
+    return moment
 
 
 def struct(values: Any) -> Struct:  # noqa: ANN401

@@ -11,6 +11,7 @@ from secretsync.domain.entities import (
     FolderRef,
     Project,
     RunAction,
+    RunFilter,
     Secret,
     SecretImport,
     SecretSync,
@@ -128,6 +129,10 @@ class SyncTable(Protocol):
     def get(self, project_uid: str, slug: str) -> SecretSync | None: ...
     def by_uid(self, uid: str) -> SecretSync | None: ...
     def list(self, project_uid: str, after: str, limit: int) -> Sequence[SecretSync]: ...
+    def uids(self, after: str, limit: int) -> Sequence[str]:
+        """Return the uids of all syncs that are greater than `after`, in ascending order."""
+        ...
+
     def update(self, sync: SecretSync) -> None: ...
     def delete(self, uid: str) -> None:
         """Delete it with its runs and ledger."""
@@ -151,8 +156,17 @@ class RunTable(Protocol):
         ...
 
     def get(self, sync_uid: str, uid: str) -> SyncRun | None: ...
-    def list(self, sync_uid: str, before: int, limit: int) -> Sequence[SyncRun]:
-        """Return those with a smaller `seq`, newest first; without keys and requests."""
+    def list(
+        self, sync_uid: str, before: int, limit: int, only: RunFilter = ...
+    ) -> Sequence[SyncRun]:
+        """Return those with a smaller `seq`, newest first; without keys and requests.
+
+        Args:
+            sync_uid: the sync.
+            before: the `seq`.
+            limit: how many at most.
+            only: which. Default: all.
+        """
         ...
 
     def pending(self, sync_uid: str) -> SyncRun | None: ...
@@ -172,14 +186,33 @@ class RunTable(Protocol):
 
         May start: PENDING and due (`not_before` <= now), or RUNNING with a lease that has ended;
         no other run with a live lease is RUNNING for the same sync or the same target key; fewer
-        than `max_per_connection` are for the same connection. A sync run of a disabled sync may
-        not start. The run becomes RUNNING with `attempt` and `lease_token` one higher,
-        `lease_until`, and `start_time` now.
+        than `max_per_connection` are for the same connection. A sync run of a disabled sync, and
+        one that is asked to stop, may not start. The run becomes RUNNING with `attempt` and
+        `lease_token` one higher, `lease_until`, and `start_time` now.
         """
         ...
 
     def renew(self, uid: str, lease_token: int, lease_until: datetime) -> bool:
         """Extend the lease; False if the run is not RUNNING under this token any more."""
+        ...
+
+    def cancelling(self) -> Sequence[SyncRun]:
+        """Return those that are RUNNING and asked to stop."""
+        ...
+
+    def prunable(
+        self, sync_uid: str, *, ended_before: datetime, keep: int, settled: datetime, limit: int
+    ) -> Sequence[str]:
+        """Return the uids of ended runs that the history need not keep, oldest first.
+
+        These are the runs that ended before `ended_before`, and all but the newest `keep`. Those
+        that ended at `settled` or later are not among them, nor are the newest run of each action,
+        and the newest of each that has succeeded.
+        """
+        ...
+
+    def delete(self, uids: Iterable[str]) -> None:
+        """Delete them with their details; those that are gone already do not matter."""
         ...
 
     def next_due(self) -> datetime | None:

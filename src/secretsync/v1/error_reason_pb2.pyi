@@ -102,6 +102,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. An unexpected error; the server's log has more under the correlation id.
     Metadata: {"correlation_id": "..."}.
     """
+    ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 26
+    """FAILED run only. Somebody cancelled it; the message says whether it may have written."""
+    ERROR_REASON_RUN_ENDED: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
+    Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of a failed call (domain "secretsync"), and of a failed
@@ -189,5 +195,11 @@ ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 24
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """INTERNAL. An unexpected error; the server's log has more under the correlation id.
 Metadata: {"correlation_id": "..."}.
+"""
+ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 26
+"""FAILED run only. Somebody cancelled it; the message says whether it may have written."""
+ERROR_REASON_RUN_ENDED: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
+Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -483,6 +483,7 @@ class SyncRun(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     HTTP_REQUESTS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}/runs/{run}`."""
     action: Global___RunAction.ValueType
@@ -499,6 +500,8 @@ class SyncRun(_message.Message):
     """How many attempts have begun. Those cut short by a crash of the server are not counted."""
     max_attempts: _builtins.int
     """How many attempts it has at most. Only errors that can pass are tried again."""
+    cancel_requested: _builtins.bool
+    """Whether somebody has cancelled it. A RUNNING run ends when its attempt has stopped."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was queued."""
@@ -555,10 +558,11 @@ class SyncRun(_message.Message):
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         http_requests: _abc.Iterable[Global___HttpRequest] | None = ...,
         progress: Global___RunProgress | None = ...,
+        cancel_requested: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1337,29 +1341,55 @@ Global___GetSyncRunRequest: _TypeAlias = GetSyncRunRequest  # noqa: Y015
 
 @_typing.final
 class ListSyncRunsRequest(_message.Message):
-    """Request of SecretSyncService.ListSyncRuns."""
+    """Request of SecretSyncService.ListSyncRuns. A page_token fits only a request with the same filters."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    TRIGGERS_FIELD_NUMBER: _builtins.int
+    START_CREATE_TIME_FIELD_NUMBER: _builtins.int
+    END_CREATE_TIME_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
     page_size: _builtins.int
     """See ListProjectsRequest.page_size."""
     page_token: _builtins.str
     """See ListProjectsRequest.page_token."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___RunState.ValueType]:
+        """Only runs in one of these states. Default: empty, all."""
+
+    @_builtins.property
+    def triggers(self) -> _containers.RepeatedScalarFieldContainer[Global___RunTrigger.ValueType]:
+        """Only runs with one of these triggers. Default: empty, all."""
+
+    @_builtins.property
+    def start_create_time(self) -> _timestamp_pb2.Timestamp:
+        """Only runs whose create_time is this or later. Default: not set, no limit."""
+
+    @_builtins.property
+    def end_create_time(self) -> _timestamp_pb2.Timestamp:
+        """Only runs whose create_time is before this; later than start_create_time if both are set.
+        Default: not set, no limit.
+        """
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___RunState.ValueType] | None = ...,
+        triggers: _abc.Iterable[Global___RunTrigger.ValueType] | None = ...,
+        start_create_time: _timestamp_pb2.Timestamp | None = ...,
+        end_create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_create_time", b"end_create_time", "start_create_time", b"start_create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_create_time", b"end_create_time", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "start_create_time", b"start_create_time", "states", b"states", "triggers", b"triggers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1392,6 +1422,36 @@ class ListSyncRunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSyncRunsResponse: _TypeAlias = ListSyncRunsResponse  # noqa: Y015
+
+@_typing.final
+class CancelSyncRunRequest(_message.Message):
+    """Request of SecretSyncService.CancelSyncRun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}/runs/{run}`. Required."""
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSyncRunRequest: _TypeAlias = CancelSyncRunRequest  # noqa: Y015
 
 @_typing.final
 class ListDestinationsRequest(_message.Message):

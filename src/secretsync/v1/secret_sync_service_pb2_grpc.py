@@ -95,6 +95,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.FromString,
                 _registered_method=True)
+        self.CancelSyncRun = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/CancelSyncRun',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
+                _registered_method=True)
         self.ListDestinations = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/ListDestinations',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListDestinationsRequest.SerializeToString,
@@ -206,7 +211,23 @@ class SecretSyncServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSyncRuns(self, request, context):
-        """Lists a secret sync's runs, newest first. Errors: NOT_FOUND (secret sync).
+        """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
+        Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
+        and run_history_count. Errors: NOT_FOUND (secret sync).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSyncRun(self, request, context):
+        """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
+        attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
+        this has returned, the run ends as FAILED with the error_reason CANCELLED, whatever its attempt
+        comes to, also if the server is restarted; it is not tried again, and another run of the sync
+        can follow. Nothing is undone: what was written stays, and a write that is under way may still
+        take place, which the next run finds out. A sync that was to be deleted after this run is kept.
+        Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
+        FAILED_PRECONDITION (RUN_ENDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +304,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.ListSyncRuns,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.SerializeToString,
+            ),
+            'CancelSyncRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSyncRun,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.SerializeToString,
             ),
             'ListDestinations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDestinations,
@@ -597,6 +623,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/ListSyncRuns',
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSyncRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/CancelSyncRun',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
             options,
             channel_credentials,
             insecure,

@@ -87,7 +87,20 @@ class SecretSyncServiceStub:
     GetSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]
     """Gets a run with its results. Errors: NOT_FOUND."""
     ListSyncRuns: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSyncRunsRequest, _secret_sync_service_pb2.ListSyncRunsResponse]
-    """Lists a secret sync's runs, newest first. Errors: NOT_FOUND (secret sync)."""
+    """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
+    Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
+    and run_history_count. Errors: NOT_FOUND (secret sync).
+    """
+    CancelSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CancelSyncRunRequest, _secret_sync_service_pb2.SyncRun]
+    """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
+    attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
+    this has returned, the run ends as FAILED with the error_reason CANCELLED, whatever its attempt
+    comes to, also if the server is restarted; it is not tried again, and another run of the sync
+    can follow. Nothing is undone: what was written stays, and a write that is under way may still
+    take place, which the next run finds out. A sync that was to be deleted after this run is kept.
+    Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
+    FAILED_PRECONDITION (RUN_ENDED).
+    """
     ListDestinations: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]
@@ -151,7 +164,20 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     GetSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Gets a run with its results. Errors: NOT_FOUND."""
     ListSyncRuns: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSyncRunsRequest, _secret_sync_service_pb2.ListSyncRunsResponse]  # type: ignore[assignment]
-    """Lists a secret sync's runs, newest first. Errors: NOT_FOUND (secret sync)."""
+    """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
+    Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
+    and run_history_count. Errors: NOT_FOUND (secret sync).
+    """
+    CancelSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CancelSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
+    """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
+    attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
+    this has returned, the run ends as FAILED with the error_reason CANCELLED, whatever its attempt
+    comes to, also if the server is restarted; it is not tried again, and another run of the sync
+    can follow. Nothing is undone: what was written stays, and a write that is under way may still
+    take place, which the next run finds out. A sync that was to be deleted after this run is kept.
+    Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
+    FAILED_PRECONDITION (RUN_ENDED).
+    """
     ListDestinations: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]  # type: ignore[assignment]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]  # type: ignore[assignment]
@@ -278,7 +304,26 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_sync_service_pb2.ListSyncRunsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.ListSyncRunsResponse, _abc.Awaitable[_secret_sync_service_pb2.ListSyncRunsResponse]]:
-        """Lists a secret sync's runs, newest first. Errors: NOT_FOUND (secret sync)."""
+        """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
+        Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
+        and run_history_count. Errors: NOT_FOUND (secret sync).
+        """
+
+    @_abc_1.abstractmethod
+    def CancelSyncRun(
+        self,
+        request: _secret_sync_service_pb2.CancelSyncRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
+        """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
+        attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
+        this has returned, the run ends as FAILED with the error_reason CANCELLED, whatever its attempt
+        comes to, also if the server is restarted; it is not tried again, and another run of the sync
+        can follow. Nothing is undone: what was written stays, and a write that is under way may still
+        take place, which the next run finds out. A sync that was to be deleted after this run is kept.
+        Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
+        FAILED_PRECONDITION (RUN_ENDED).
+        """
 
     @_abc_1.abstractmethod
     def ListDestinations(

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from secretsync.v1.error_reason_pb2 import (
     ERROR_REASON_AUTHENTICATION_FAILED,
+    ERROR_REASON_CANCELLED,
     ERROR_REASON_DESTINATION_UNAVAILABLE,
 )
 from secretsync.v1.secret_sync_service_pb2 import (
@@ -25,6 +27,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_SUCCEEDED,
     RUN_TRIGGER_MANUAL,
     RUN_TRIGGER_SOURCE_CHANGE,
+    CancelSyncRunRequest,
     GetSyncRunRequest,
     HttpRequest,
     ImportSecretsRequest,
@@ -315,3 +318,101 @@ def test_list(server: FakeServer, run: Run) -> None:
     assert server.only("ListSyncRuns", ListSyncRunsRequest).page_size == 2
     server.replies["ListSyncRuns"] = ListSyncRunsResponse(sync_runs=[DONE])
     assert json.loads(run("run", "list", "dev", "--json").out)["syncRuns"][0]["name"] == NAME
+
+
+CANCELLED = SyncRun(
+    name=NAME,
+    state=RUN_STATE_FAILED,
+    message="cancelled while it waited",
+    error_reason=ERROR_REASON_CANCELLED,
+    cancel_requested=True,
+)
+STOPPING = SyncRun(name=NAME, state=RUN_STATE_RUNNING, cancel_requested=True)
+
+
+@pytest.mark.parametrize("name", ["dev/r1", NAME])
+def test_cancel_waits_until_the_run_has_stopped(server: FakeServer, run: Run, name: str) -> None:
+    server.replies["CancelSyncRun"] = STOPPING
+    server.replies["GetSyncRun"] = [STOPPING, CANCELLED]
+    result = run("run", "cancel", name, "--request-id", "r")
+    assert (result.code, result.out) == (0, f"{NAME}: cancelled while it waited.\n")
+    sent = server.only("CancelSyncRun", CancelSyncRunRequest)
+    assert sent == CancelSyncRunRequest(name=NAME, request_id="r")
+    assert server.methods == ["CancelSyncRun", "GetSyncRun", "GetSyncRun"]
+
+
+def test_cancel_need_not_wait(server: FakeServer, run: Run) -> None:
+    server.replies["CancelSyncRun"] = STOPPING
+    result = run("run", "cancel", "dev/r1", "--no-wait")
+    assert (result.code, result.out) == (0, f"{NAME}: is being cancelled.\n")
+    shown = json.loads(run("run", "cancel", "dev/r1", "--no-wait", "--json").out)
+    assert (shown["state"], shown["cancelRequested"]) == ("RUN_STATE_RUNNING", True)
+    server.replies["GetSyncRun"] = CANCELLED
+    shown = json.loads(run("run", "cancel", "dev/r1", "--json").out)
+    assert shown["errorReason"] == "ERROR_REASON_CANCELLED"
+
+
+def test_cancel_as_a_dry_run(server: FakeServer, run: Run) -> None:
+    server.replies["CancelSyncRun"] = CANCELLED
+    result = run("run", "cancel", "dev/r1", "--dry-run")
+    assert (result.code, result.out) == (0, "")
+    assert server.only("CancelSyncRun", CancelSyncRunRequest).validate_only
+    assert server.methods == ["CancelSyncRun"]
+
+
+def test_cancel_needs_to_know_which(server: FakeServer, run: Run) -> None:
+    result = run("run", "cancel", "dev")
+    assert result.code == 2
+    assert f"which run of {SYNC}? none was given" in result.err
+    assert "`secretsync run list dev` shows them" in result.err
+    assert server.methods == []
+
+
+def test_cancel_of_a_run_that_has_ended(server: FakeServer, run: Run) -> None:
+    server.replies["CancelSyncRun"] = Failure(
+        grpc.StatusCode.FAILED_PRECONDITION, "has succeeded already"
+    )
+    result = run("run", "cancel", "dev/r1")
+    assert result.code == 4
+    assert "has succeeded already" in result.err
+
+
+def test_a_run_that_is_being_cancelled_says_so(server: FakeServer, run: Run) -> None:
+    server.replies["GetSyncRun"] = STOPPING
+    assert "State     running, being cancelled\n" in run("run", "get", "dev/r1").out
+
+
+def test_list_with_filters(server: FakeServer, run: Run) -> None:
+    server.replies["ListSyncRuns"] = ListSyncRunsResponse()
+    words = ["--state", "failed", "--state", "pending", "--trigger", "source-change"]
+    times = ["--since", "2026-03-01T12:00:00+01:00", "--until", "2026-03-02T00:00:00Z"]
+    result = run("run", "list", "dev", *words, *times)
+    assert (result.code, result.out) == (0, "No run matches.\n")
+    assert server.only("ListSyncRuns", ListSyncRunsRequest) == ListSyncRunsRequest(
+        parent=SYNC,
+        page_size=1000,
+        states=[RUN_STATE_FAILED, RUN_STATE_PENDING],
+        triggers=[RUN_TRIGGER_SOURCE_CHANGE],
+        start_create_time=Timestamp(seconds=1_772_362_800),
+        end_create_time=Timestamp(seconds=1_772_409_600),
+    )
+    assert "The sync has not run yet" in run("run", "list", "dev").out
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"), [("30s", 30), ("90m", 5400), ("12h", 43_200), ("7d", 604_800)]
+)
+def test_list_of_the_last_time(server: FakeServer, run: Run, age: str, seconds: int) -> None:
+    server.replies["ListSyncRuns"] = ListSyncRunsResponse()
+    before = time.time()
+    assert run("run", "list", "dev", "--since", age).code == 0
+    since = server.only("ListSyncRuns", ListSyncRunsRequest).start_create_time
+    assert before - seconds - 1 <= since.seconds <= time.time() - seconds
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "7w", "999999999d", "2026-13-01T00:00:00Z"])
+def test_a_time_that_is_none(server: FakeServer, run: Run, text: str) -> None:
+    result = run("run", "list", "dev", "--since", text)
+    assert result.code == 2
+    assert "is no time: write it like 2026-03-01T12:00:00Z" in result.err
+    assert server.methods == []

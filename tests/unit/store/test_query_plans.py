@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretsync.domain.entities import FolderRef
+from secretsync.domain.entities import FolderRef, RunFilter, RunState, RunTrigger
 from secretsync.store.protocol import Transaction
 from secretsync.store.sqlite.transaction import SqliteTransaction
 
@@ -59,12 +59,29 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "syncs.get": lambda tx, _: tx.syncs.get("p-shop", "to-octopus"),
     "syncs.by_uid": lambda tx, _: tx.syncs.by_uid(SYNC),
     "syncs.list": lambda tx, _: tx.syncs.list("p-shop", "a", 10),
+    "syncs.uids": lambda tx, _: tx.syncs.uids("a", 10),
     "syncs.update": lambda tx, make: tx.syncs.update(make.sync()),
     "syncs.using_connection": lambda tx, _: tx.syncs.using_connection("c-octopus"),
     "syncs.using_environment": lambda tx, _: tx.syncs.using_environment("e-dev"),
     "syncs.reading": lambda tx, _: tx.syncs.reading([FOLDER]),
     "runs.get": lambda tx, _: tx.runs.get(SYNC, "r-1"),
     "runs.list": lambda tx, _: tx.runs.list(SYNC, 99, 10),
+    "runs.list some": lambda tx, make: tx.runs.list(
+        SYNC,
+        99,
+        10,
+        RunFilter(
+            states=frozenset(RunState),
+            triggers=frozenset(RunTrigger),
+            created_from=make.at(0),
+            created_before=make.at(9),
+        ),
+    ),
+    "runs.cancelling": lambda tx, _: tx.runs.cancelling(),
+    "runs.prunable": lambda tx, make: tx.runs.prunable(
+        SYNC, ended_before=make.at(0), keep=5, settled=make.at(9), limit=10
+    ),
+    "runs.delete": lambda tx, _: tx.runs.delete(["r-1"]),
     "runs.pending": lambda tx, _: tx.runs.pending(SYNC),
     "runs.running": lambda tx, _: tx.runs.running(SYNC),
     "runs.latest": lambda tx, _: tx.runs.latest([SYNC, "other"]),
@@ -131,7 +148,10 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "imports.list of path",
         "connections.list",
         "syncs.list",
+        "syncs.uids",
         "runs.list",
+        "runs.list some",
+        "runs.prunable",
         "runs.claim",
         "ledger.of_sync",
     ],
@@ -151,6 +171,7 @@ def test_rows_come_out_of_the_index_in_order(scratch: Scratch, make: "Make", nam
         ("imports.list all", "environment_uid=? AND (path,position)>(?,?)"),
         ("imports.list of path", "environment_uid=? AND path=? AND position>?"),
         ("runs.list", "sync_uid=? AND seq<?"),
+        ("runs.list some", "sync_uid=? AND seq<?"),
         ("syncs.reading", "environment_uid=? AND secret_path=?"),
         ("imports.importers_of", "import_environment_uid=? AND import_path=?"),
     ],

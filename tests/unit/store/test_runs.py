@@ -1,5 +1,6 @@
 """Runs as history, and as the queue: leases, releases and what is due."""
 
+# ruff: noqa: ANN401  any field can be changed; dataclasses.replace knows which there are
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -9,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from secretsync.adapter import Action, KeyResult
-from secretsync.domain.entities import HttpRequest, RunAction, RunOutcome, RunState, RunTrigger
+from secretsync.domain.entities import (
+    HttpRequest,
+    RunAction,
+    RunFilter,
+    RunOutcome,
+    RunState,
+    RunTrigger,
+)
 from secretsync.domain.problems import Reason
 from secretsync.store.errors import ConstraintError, StoreError
 from secretsync.store.sqlite import SqliteStore
@@ -90,6 +98,124 @@ def test_lists_are_newest_first_and_without_details(scratch: Scratch, make: "Mak
         assert [run.outcome for run in page] == [SUMMARY, SUMMARY]
         assert [run.uid for run in tx.runs.list(SYNC, 2**62, 9)] == ["r-3", "r-2", "r-1", "r-0"]
         assert tx.runs.list(SYNC, seqs[0], 9) == []
+
+
+def test_lists_show_what_matches_every_filter(scratch: Scratch, make: "Make") -> None:
+    def found(**only: Any) -> list[str]:
+        return [run.uid for run in tx.runs.list(SYNC, 2**62, 9, RunFilter(**only))]
+
+    ended = [
+        ("a", RunState.SUCCEEDED, RunTrigger.CREATE),
+        ("b", RunState.FAILED, RunTrigger.MANUAL),
+        ("c", RunState.SUCCEEDED, RunTrigger.MANUAL),
+        ("d", RunState.PENDING, RunTrigger.SOURCE_CHANGE),
+    ]
+    with scratch() as tx:
+        for number, (uid, state, trigger) in enumerate(ended):
+            made = make.run(uid, state=state, trigger=trigger, create_time=make.at(number))
+            tx.runs.insert(made)
+        assert found() == ["d", "c", "b", "a"]
+        assert found(states=frozenset({RunState.SUCCEEDED})) == ["c", "a"]
+        assert found(states=frozenset({RunState.FAILED, RunState.PENDING})) == ["d", "b"]
+        assert found(triggers=frozenset({RunTrigger.MANUAL})) == ["c", "b"]
+        both = {"states": frozenset({RunState.SUCCEEDED}), "triggers": {RunTrigger.MANUAL}}
+        assert found(**both) == ["c"]
+        assert found(created_from=make.at(1)) == ["d", "c", "b"]
+        assert found(created_before=make.at(1)) == ["a"]
+        assert found(created_from=make.at(1), created_before=make.at(3)) == ["c", "b"]
+        only = RunFilter(triggers=frozenset({RunTrigger.MANUAL}))
+        [first] = tx.runs.list(SYNC, 2**62, 1, only)
+        assert [run.uid for run in tx.runs.list(SYNC, first.seq, 1, only)] == ["b"]
+
+
+def test_a_run_that_is_asked_to_stop(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.runs.insert(make.run(outcome=OUTCOME))
+        claimed = tx.runs.claim(make.at(0), make.at(60), 5)
+        assert claimed
+        assert tx.runs.cancelling() == []
+        asked = replace(claimed, cancel_requested=True)
+        tx.runs.update(asked)
+        assert tx.runs.cancelling() == [asked]
+        # Nobody takes it up when its lease has ended; whoever has it may still renew.
+        assert tx.runs.claim(make.at(90), make.at(150), 5) is None
+        assert tx.runs.renew("r-1", 1, make.at(200))
+        tx.runs.update(replace(asked, state=RunState.FAILED))
+        assert tx.runs.cancelling() == []
+
+
+class TestPrunable:
+    """Ended runs that the history need not keep."""
+
+    def prunable(self, tx: SqliteTransaction, make: "Make", **changes: Any) -> list[str]:
+        wanted = {
+            "ended_before": make.at(0),
+            "keep": 100,
+            "settled": make.at(10_000),
+            "limit": 100,
+            **changes,
+        }
+        return list(tx.runs.prunable(SYNC, **wanted))
+
+    def add(self, tx: SqliteTransaction, make: "Make", uid: str, **changes: Any) -> None:
+        made = {"state": RunState.FAILED, "finish_time": make.at(5), **changes}
+        tx.runs.insert(make.run(uid, **made))
+
+    def test_by_age_and_by_count(self, scratch: Scratch, make: "Make") -> None:
+        with scratch() as tx:
+            for number in range(6):
+                self.add(tx, make, f"r-{number}", finish_time=make.at(number))
+            assert self.prunable(tx, make) == []
+            assert self.prunable(tx, make, ended_before=make.at(2)) == ["r-0", "r-1"]
+            assert self.prunable(tx, make, keep=3) == ["r-0", "r-1", "r-2"]
+            both = {"ended_before": make.at(2), "keep": 3}
+            assert self.prunable(tx, make, **both) == ["r-0", "r-1", "r-2"]
+            assert self.prunable(tx, make, keep=3, limit=2) == ["r-0", "r-1"]
+            assert self.prunable(tx, make, keep=3, settled=make.at(1)) == ["r-0"]
+            assert self.prunable(tx, make, keep=6) == []
+
+    def test_the_newest_and_the_newest_successful_of_each_action_stay(
+        self, scratch: Scratch, make: "Make"
+    ) -> None:
+        removal: dict[str, Any] = {"action": RunAction.REMOVE}
+        with scratch() as tx:
+            self.add(tx, make, "good-1", state=RunState.SUCCEEDED)
+            self.add(tx, make, "good-2", state=RunState.SUCCEEDED)
+            self.add(tx, make, "bad-1")
+            self.add(tx, make, "gone-1", state=RunState.SUCCEEDED, **removal)
+            self.add(tx, make, "gone-2", **removal)
+            self.add(tx, make, "gone-3", **removal)
+            self.add(tx, make, "bad-2")
+            old = self.prunable(tx, make, ended_before=make.at(9))
+            assert old == ["good-1", "bad-1", "gone-2"]
+            latest = tx.runs.latest([SYNC])
+            tx.runs.delete(old)
+            assert tx.runs.latest([SYNC]) == latest
+            assert self.prunable(tx, make, ended_before=make.at(9), keep=1) == []
+
+    def test_what_has_not_ended_stays(self, scratch: Scratch, make: "Make") -> None:
+        with scratch() as tx:
+            self.add(tx, make, "old")
+            for uid, state in (("run", RunState.RUNNING), ("wait", RunState.PENDING)):
+                self.add(tx, make, uid, state=state, finish_time=None)
+            assert self.prunable(tx, make, ended_before=make.at(9), keep=1) == ["old"]
+
+    def test_details_go_with_their_run(self, scratch: Scratch, make: "Make") -> None:
+        with scratch() as tx:
+            self.add(tx, make, "old", outcome=OUTCOME)
+            self.add(tx, make, "new", outcome=OUTCOME)
+            tx.runs.delete(["old", "unknown"])
+            assert [run.uid for run in tx.runs.list(SYNC, 2**62, 9)] == ["new"]
+            left = tx.database.execute("SELECT run_uid FROM run_details").fetchall()
+            assert left == [("new",)]
+
+
+def test_all_syncs_are_listed_by_uid(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.syncs.insert(make.sync("a"))
+        tx.syncs.insert(make.sync("zoo"))
+        assert tx.syncs.uids("", 2) == ["y-a", SYNC]
+        assert tx.syncs.uids(SYNC, 9) == ["y-zoo"]
 
 
 def test_the_latest_run_of_each_action(scratch: Scratch, make: "Make") -> None:

@@ -3,11 +3,12 @@
 import click
 
 from secretsync.cli.client import Client, pass_client
-from secretsync.cli.errors import CliError
+from secretsync.cli.errors import CliError, invalid
 from secretsync.cli.exit_codes import ExitCode
-from secretsync.cli.framework import Group, page_options
+from secretsync.cli.framework import Change, Group, change_options, page_options
 from secretsync.cli.names import child_name, run_name, short_name
-from secretsync.cli.output import print_messages, print_table
+from secretsync.cli.output import note_dry_run, print_message, print_messages, print_table, say
+from secretsync.cli.run_filters import filter_options
 from secretsync.cli.run_view import (
     action_text,
     all_option,
@@ -20,7 +21,12 @@ from secretsync.cli.run_view import (
 )
 from secretsync.cli.waiting import wait_for_run
 from secretsync.cli.words import span_text, time_text
-from secretsync.v1.secret_sync_service_pb2 import GetSyncRunRequest, ListSyncRunsRequest
+from secretsync.v1.secret_sync_service_pb2 import (
+    RUN_STATE_RUNNING,
+    CancelSyncRunRequest,
+    GetSyncRunRequest,
+    ListSyncRunsRequest,
+)
 
 
 @click.group(cls=Group)
@@ -53,16 +59,71 @@ def get(
     show_run(client, found, show_all=show_all)
 
 
-@run.command("list", example="secretsync --project shop run list dev --limit 10")
+@run.command(
+    example="secretsync --project shop run cancel dev/1a2b3c\n"
+    "secretsync run cancel projects/shop/secretSyncs/dev/runs/1a2b3c --no-wait"
+)
+@click.argument("name", metavar="SYNC/RUN")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait until a run that is under way has stopped.",
+)
+@change_options
+@pass_client
+def cancel(
+    client: Client,
+    name: str,
+    wait: bool,  # noqa: FBT001
+    change: Change,
+) -> None:
+    """Cancel a run that waits or is under way.
+
+    Nothing is undone: what was written stays, and a write that is under way may still take place.
+    """
+    sync, resource = run_name(client.state, name)
+    if not resource:
+        raise invalid(
+            f"which run of {sync}? none was given",
+            hint=f"`secretsync run list {short_name(sync)}` shows them; write SYNC/RUN",
+        )
+    request = CancelSyncRunRequest(
+        name=resource, request_id=change.request_id, validate_only=change.validate_only
+    )
+    cancelled = client.call(client.syncs.CancelSyncRun, request)
+    if wait and not change.validate_only:
+        cancelled = wait_for_run(client, resource)
+    if client.state.json:
+        print_message(cancelled)
+    elif not change.validate_only:
+        told = "is being cancelled" if cancelled.state == RUN_STATE_RUNNING else cancelled.message
+        say(f"{resource}: {told}.")
+    if change.validate_only:
+        note_dry_run()
+
+
+@run.command(
+    "list",
+    example="secretsync --project shop run list dev --limit 10\n"
+    "secretsync --project shop run list dev --state failed --since 7d\n"
+    "secretsync --project shop run list dev --trigger manual --until 2026-03-01T12:00:00Z",
+)
 @click.argument("sync", metavar="SYNC")
+@filter_options
 @page_options
 @pass_client
-def list_(client: Client, sync: str, page_size: int, limit: int | None) -> None:
-    """List the runs of a sync, newest first."""
+def list_(
+    client: Client, sync: str, only: ListSyncRunsRequest, page_size: int, limit: int | None
+) -> None:
+    """List the runs of a sync, newest first: all, or those that match every filter."""
     parent = child_name(client.state, "secretSyncs", sync)
+    request = ListSyncRunsRequest(parent=parent, page_size=min(page_size, limit or page_size))
+    is_filtered = bool(only.ListFields())
+    request.MergeFrom(only)
     found = client.pages(
         client.syncs.ListSyncRuns,
-        ListSyncRunsRequest(parent=parent, page_size=min(page_size, limit or page_size)),
+        request,
         lambda answer: list(answer.sync_runs),
         limit=limit,
     )
@@ -84,7 +145,9 @@ def list_(client: Client, sync: str, page_size: int, limit: int | None) -> None:
             ]
             for item in found
         ),
-        empty="The sync has not run yet. `secretsync sync run` runs it.",
+        empty="No run matches."
+        if is_filtered
+        else "The sync has not run yet. `secretsync sync run` runs it.",
     )
 
 

@@ -1,15 +1,17 @@
 """The table of runs, which is the queue as well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlite_utils import Database
 
-from secretsync.domain.entities import RunAction, SyncRun
+from secretsync.domain.entities import RunAction, RunFilter, SyncRun
 from secretsync.domain.problems import Reason
 from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
+
+ALL_RUNS = RunFilter()
 
 # Runs are looked at by seq, so a run that may not start yet lets the next one pass. A run is not
 # in its own way: `other` is RUNNING with a live lease, and what may start is not.
@@ -31,6 +33,7 @@ _CLAIM = """
                 ELSE run.lease_until <= :now
             END
             AND (sync.is_enabled OR run.action <> 'sync')
+            AND NOT run.cancel_requested
             AND NOT EXISTS (
                 SELECT 1 FROM runs AS other
                 WHERE other.state = 'running' AND other.sync_uid = run.sync_uid
@@ -86,6 +89,42 @@ _RENEW = """
         )
 """
 
+# The states and triggers are looked up in sets, so that no run is fetched but those that match:
+# the index has all that is asked for.
+_LIST = """
+    SELECT * FROM runs WHERE sync_uid = :sync_uid AND seq < :before
+        AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+        AND (:triggers IS NULL OR "trigger" IN (SELECT value FROM json_each(:triggers)))
+        AND (:created_from IS NULL OR create_time >= :created_from)
+        AND (:created_before IS NULL OR create_time < :created_before)
+    ORDER BY seq DESC LIMIT :limit
+"""
+
+_PRUNABLE = """
+    SELECT run.uid FROM runs AS run
+    WHERE run.sync_uid = :sync_uid AND run.state IN ('succeeded', 'failed')
+        AND run.finish_time < :settled
+        AND (
+            run.finish_time < :ended_before
+            OR run.seq <= (
+                SELECT seq FROM runs WHERE sync_uid = :sync_uid
+                ORDER BY seq DESC LIMIT 1 OFFSET :keep
+            )
+        )
+        AND EXISTS (
+            SELECT 1 FROM runs AS newer
+            WHERE newer.sync_uid = :sync_uid AND newer.action = run.action AND newer.seq > run.seq
+        )
+        AND (
+            run.state <> 'succeeded' OR EXISTS (
+                SELECT 1 FROM runs AS newer
+                WHERE newer.sync_uid = :sync_uid AND newer.action = run.action
+                    AND newer.seq > run.seq AND newer.state = 'succeeded'
+            )
+        )
+    ORDER BY run.seq LIMIT :limit
+"""
+
 
 class Runs:
     """Implements `RunTable`."""
@@ -101,11 +140,21 @@ class Runs:
     def get(self, sync_uid: str, uid: str) -> SyncRun | None:
         return self._one("SELECT * FROM runs WHERE uid = ? AND sync_uid = ?", [uid, sync_uid])
 
-    def list(self, sync_uid: str, before: int, limit: int) -> Sequence[SyncRun]:
+    def list(
+        self, sync_uid: str, before: int, limit: int, only: RunFilter = ALL_RUNS
+    ) -> Sequence[SyncRun]:
         return RUNS.all(
             self._database,
-            "SELECT * FROM runs WHERE sync_uid = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            [sync_uid, before, limit],
+            _LIST,
+            {
+                "sync_uid": sync_uid,
+                "before": before,
+                "limit": limit,
+                "states": to_json(sorted(only.states)) if only.states else None,
+                "triggers": to_json(sorted(only.triggers)) if only.triggers else None,
+                "created_from": only.created_from and time_to_text(only.created_from),
+                "created_before": only.created_before and time_to_text(only.created_before),
+            },
         )
 
     def pending(self, sync_uid: str) -> SyncRun | None:
@@ -155,6 +204,32 @@ class Runs:
             {"uid": uid, "lease_token": lease_token, "lease_until": time_to_text(lease_until)},
         )
         return renewed.rowcount == 1
+
+    def cancelling(self) -> Sequence[SyncRun]:
+        found = RUNS.all(
+            self._database,
+            "SELECT * FROM runs WHERE state = 'running' AND cancel_requested = 1",
+            [],
+        )
+        return [run for each in found if (run := with_details(self._database, each))]
+
+    def prunable(
+        self, sync_uid: str, *, ended_before: datetime, keep: int, settled: datetime, limit: int
+    ) -> Sequence[str]:
+        found = self._database.execute(
+            _PRUNABLE,
+            {
+                "sync_uid": sync_uid,
+                "ended_before": time_to_text(ended_before),
+                "keep": keep,
+                "settled": time_to_text(settled),
+                "limit": limit,
+            },
+        )
+        return [uid for (uid,) in found.fetchall()]
+
+    def delete(self, uids: Iterable[str]) -> None:
+        self._database.conn.executemany("DELETE FROM runs WHERE uid = ?", ([uid] for uid in uids))
 
     def next_due(self) -> datetime | None:
         [[due]] = self._database.execute(

@@ -50,6 +50,12 @@ class Syncs:
             [project_uid, after, limit],
         )
 
+    def uids(self, after: str, limit: int) -> Sequence[str]:
+        found = self._database.execute(
+            "SELECT uid FROM secret_syncs WHERE uid > ? ORDER BY uid LIMIT ?", [after, limit]
+        )
+        return [uid for (uid,) in found.fetchall()]
+
     def update(self, sync: SecretSync) -> None:
         SYNCS.update(self._database, sync)
 

@@ -1,0 +1,110 @@
+"""Makes durable what an attempt is about to write, unless it must not write any more."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from secretsync.adapter import LedgerEntry
+from secretsync.domain.entities import SyncRun
+from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.runner import LeaseLostError, RunReport
+from secretsync.store.protocol import StateStore, Transaction
+
+
+class IntentRecorder:
+    """The `RecordIntent` of one attempt, with the target key as a first argument.
+
+    Args:
+        store: the state store.
+        clock: returns the present time.
+        renew: renews the attempt's lease; False if it is lost.
+        run: the run, as the attempt claimed it.
+        report: takes note of whether a write was announced.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        clock: Callable[[], datetime],
+        renew: Callable[[SyncRun, Transaction], bool],
+        run: SyncRun,
+        report: RunReport,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._renew = renew
+        self._run = run
+        self._report = report
+        self._earlier: list[LedgerEntry] | None = None
+
+    async def __call__(
+        self,
+        target_key: str,
+        entries: Sequence[LedgerEntry],
+        based_on: str | None = None,
+        *,
+        refused: str | None = None,
+    ) -> None:
+        """See `RunRequest.record_intent`.
+
+        Raises:
+            LeaseLostError: another worker has the run.
+            Problem: the run was cancelled, or its sync was made to lead elsewhere.
+        """
+
+        def work(tx: Transaction) -> list[LedgerEntry]:
+            left = self._intend(tx, target_key, entries, announces=refused is None)
+            if refused is not None:
+                tx.ledger.withdraw_attempt(target_key, refused)
+            if based_on is not None:
+                tx.ledger.record_attempt(target_key, based_on, self._clock())
+            # Here, because the transaction goes on if the attempt is stopped while it waits for it.
+            self._report.write_announced = refused is None
+            return left
+
+        self._earlier = await self._store.write(work)
+
+    def _intend(
+        self,
+        tx: Transaction,
+        target_key: str,
+        entries: Sequence[LedgerEntry],
+        *,
+        announces: bool,
+    ) -> list[LedgerEntry]:
+        """Make intents durable in place of those that this attempt recorded before.
+
+        Args:
+            tx: the transaction.
+            target_key: the place that the attempt writes to.
+            entries: the intents, and confirmed entries of what earlier ones led to.
+            announces: whether a write is to follow.
+
+        Returns:
+            What earlier attempts left and `entries` does not confirm. It stays known until a run
+            has come to a result, since it may be there.
+        """
+        run = self._run
+        if not self._renew(run, tx):
+            raise LeaseLostError
+        current = tx.runs.get(run.sync_uid, run.uid)
+        if announces and current and current.cancel_requested:
+            raise Problem(Code.ABORTED, Reason.CANCELLED, f"{run.name} was cancelled")
+        sync = tx.syncs.by_uid(run.sync_uid)
+        if sync is None or sync.target_key != target_key:
+            # What it wrote there would be remembered as if it were at the new place.
+            raise Problem(
+                Code.ABORTED,
+                Reason.SUPERSEDED,
+                f"{run.sync_name} was made to lead elsewhere while this run was under way; nothing"
+                " was changed at the destination. Run it again",
+            )
+        earlier = self._earlier
+        if earlier is None:
+            earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
+        renewed = {entry.identity for entry in entries}
+        kept = [entry for entry in earlier if entry.identity not in renewed]
+        tx.ledger.confirm(run.sync_uid, [entry for entry in entries if entry.confirmed])
+        intents = [entry for entry in entries if not entry.confirmed]
+        tx.ledger.put_intents(run.sync_uid, [*kept, *intents])
+        resolved = {entry.identity for entry in entries if entry.confirmed}
+        return [entry for entry in earlier if entry.identity not in resolved]

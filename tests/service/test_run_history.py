@@ -1,0 +1,57 @@
+"""How long runs stay in the history is set on the server."""
+
+from pathlib import Path
+
+import pytest
+from refusals import refused
+from service_kit import SYNC, Service, running, wait_for
+
+from secretsync.adapter import AuthenticationFailed
+from secretsync.v1 import secret_sync_service_pb2 as pb
+
+LONG_AGO = "2020-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("setting", ["run_history_days", "run_history_count"])
+async def test_old_runs_go_and_what_the_status_shows_stays(tmp_path: Path, setting: str) -> None:
+    async with running(tmp_path / "data") as before:
+        await before.add_project()
+        await before.connect()
+        await before.put({"A": "a"})
+        await before.add_sync(is_auto_sync_enabled=False)
+        first, good = await before.trigger(), await before.trigger()
+        before.recorder.always["sync"] = AuthenticationFailed("No.")
+        bad, last = await before.trigger(), await before.trigger()
+        removal = await before.remove()
+        await before.tamper(f"UPDATE runs SET finish_time = '{LONG_AGO}'")  # noqa: S608
+        assert len(await before.runs()) == 5
+    async with running(tmp_path / "data", **{setting: 1}) as after:
+
+        async def pruned() -> list[str] | None:
+            names = [run.name for run in await after.runs()]
+            return names if len(names) < 5 else None
+
+        assert await wait_for(pruned) == [good.name, last.name, removal.name]
+        for gone in (first, bad):
+            assert (await refused(after.run(gone.name))).reason == "RESOURCE_NOT_FOUND"
+        await check_status(after, last.name, removal.name)
+
+
+async def check_status(service: Service, last: str, removal: str) -> None:
+    """What the status names can be read."""
+    shown = await service.sync(SYNC)
+    assert (shown.sync_status.last_run, shown.remove_status.last_run) == (last, removal)
+    assert (await service.run(last)).message == shown.sync_status.message == "No."
+    assert (await service.run(removal)).state == pb.RUN_STATE_SUCCEEDED
+
+
+async def test_an_ordinary_history_is_left_alone(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", run_history_count=1) as service:
+        await service.add_project()
+        await service.connect()
+        await service.put({"A": "a"})
+        await service.add_sync(is_auto_sync_enabled=False)
+        names = [(await service.trigger()).name for _ in range(3)]
+    async with running(tmp_path / "data", run_history_count=1) as service:
+        await service.trigger()
+        assert [run.name for run in await service.runs()][:3] == names
