@@ -143,6 +143,25 @@ class TestUnderWay:
         assert (await world.sync(sync)).message == "1 updated"
         assert (await world.sync(sync)).message == "1 unchanged"
 
+    async def test_a_write_that_failed_does_not_speak_for_those_before_it(
+        self, world: World
+    ) -> None:
+        gate = Gate()
+
+        async def write_twice(request: RunRequest) -> None:
+            await request.record_intent([], "1")  # its answer is lost
+            await request.record_intent([], "2")
+            await request.record_intent([], failed="2")
+            await gate(request)
+
+        world.memory.steps["begin"] = write_twice
+        sync = await world.add_sync()
+        await world.start()
+        run = await world.enqueue(sync)
+        await gate.reached()
+        await cancel(world, run)
+        assert "the write may have taken place" in (await world.ended(run)).message
+
     async def test_twice_is_the_same_as_once(self, world: World) -> None:
         async def linger(_: RunRequest) -> None:
             try:

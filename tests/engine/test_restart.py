@@ -201,7 +201,7 @@ class TestCrash:
         async def record(request: RunRequest) -> None:
             told.append(dict(request.written_from))
             await request.record_intent([], "1")
-            await request.record_intent([], refused="1")
+            await request.record_intent([], failed="1")
             await request.record_intent([], "2")
 
         world.memory.steps["begin"] = record

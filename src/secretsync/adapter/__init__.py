@@ -12,6 +12,7 @@ from secretsync.adapter.errors import (
     Unsupported,
 )
 from secretsync.adapter.hookspecs import PROJECT_NAME, hookimpl, hookspec
+from secretsync.adapter.http_headers import retry_after
 from secretsync.adapter.ledger import LedgerEntry
 from secretsync.adapter.models import (
     API_VERSION,
@@ -82,4 +83,5 @@ __all__ = [
     "ValidateResult",
     "hookimpl",
     "hookspec",
+    "retry_after",
 ]

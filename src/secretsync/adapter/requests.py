@@ -37,7 +37,7 @@ class RecordIntent(Protocol):
         entries: Sequence[LedgerEntry],
         based_on: str | None = None,
         *,
-        refused: str | None = None,
+        failed: str | None = None,
     ) -> None:
         """Record the intents of a write.
 
@@ -47,7 +47,7 @@ class RecordIntent(Protocol):
                 the ledger at once.
             based_on: the destination's version that the write is based on; None if it has no
                 versions, or if no write follows.
-            refused: the version that a write was based on which the destination refused for
+            failed: the version that a write was based on which the destination refused for
                 certain, or which was not seen to take place in its time; None otherwise.
         """
         ...
@@ -107,7 +107,7 @@ class RunRequest(AdapterRequest):
             unconfirmed ones in place of those that this attempt recorded before, so that nothing
             is forgotten if the process dies, and it raises if this run has lost its lease: then
             the write must not happen. If the destination refuses the write for certain, record
-            what is left of them (possibly none) and say so with `refused`: an intent that stays
+            what is left of them (possibly none) and say so with `failed`: an intent that stays
             behind could make somebody else's work look like this run's.
         report_progress: (step, done, total) for people who watch; done and total count keys.
     """

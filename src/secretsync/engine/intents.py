@@ -42,7 +42,7 @@ class IntentRecorder:
         entries: Sequence[LedgerEntry],
         based_on: str | None = None,
         *,
-        refused: str | None = None,
+        failed: str | None = None,
     ) -> None:
         """See `RunRequest.record_intent`.
 
@@ -52,13 +52,13 @@ class IntentRecorder:
         """
 
         def work(tx: Transaction) -> list[LedgerEntry]:
-            left = self._intend(tx, target_key, entries, announces=refused is None)
-            if refused is not None:
-                tx.ledger.withdraw_attempt(target_key, refused)
+            left = self._intend(tx, target_key, entries, announces=failed is None)
+            if failed is not None:
+                tx.ledger.withdraw_attempt(target_key, failed)
             if based_on is not None:
                 tx.ledger.record_attempt(target_key, based_on, self._clock())
             # Here, because the transaction goes on if the attempt is stopped while it waits for it.
-            self._report.write_announced = refused is None
+            self._report.write_announced |= failed is None
             return left
 
         self._earlier = await self._store.write(work)

@@ -8,12 +8,11 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
 
-from secretsync.adapter import RateLimited
+from secretsync.adapter import RateLimited, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ class Pacer:
 
     def _learn(self, sent_at: float, response: httpx.Response) -> None:
         status = response.status_code
-        asked = retry_after(response.headers, self._now())
+        asked = retry_after(response.headers, self._now()) or 0.0
         if status == HTTPStatus.TOO_MANY_REQUESTS or (
             status == HTTPStatus.SERVICE_UNAVAILABLE and asked
         ):
@@ -189,22 +188,6 @@ class Pacer:
 
     def _rest(self, seconds: float) -> None:
         self._resumes = max(self._resumes, self._clock() + min(seconds, MAX_PAUSE))
-
-
-def retry_after(headers: httpx.Headers, now: datetime) -> float:
-    """Return the seconds that `Retry-After` asks for, in either form (RFC 9110); 0 if it is not."""
-    header = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-            seconds = (moment - now).total_seconds()
-        except (ValueError, OverflowError):
-            return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
 def limits(headers: httpx.Headers) -> list[tuple[int, float]]:

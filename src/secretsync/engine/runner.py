@@ -52,7 +52,7 @@ class RunReport:
         result: what the adapter did; None if it failed.
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
-        write_announced: whether a write was announced, and not refused: it may have taken place.
+        write_announced: whether a write was announced, so that one may have taken place.
         unsent: whether it failed only because its connection may not send, before it sent anything.
         target_key: names the document that the attempt was about; empty if it did not get so far.
         http_requests: the requests that were made, in order, in either case.
@@ -194,11 +194,11 @@ def _in_turn(http: PacedClient, record_intent: RecordIntent) -> Callable[..., Aw
     """
 
     async def record(
-        entries: Sequence[LedgerEntry], based_on: str | None = None, *, refused: str | None = None
+        entries: Sequence[LedgerEntry], based_on: str | None = None, *, failed: str | None = None
     ) -> None:
         if based_on is not None:
             await http.take_turn()
-        await record_intent(entries, based_on, refused=refused)
+        await record_intent(entries, based_on, failed=failed)
 
     return record
 

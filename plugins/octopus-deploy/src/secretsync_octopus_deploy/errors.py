@@ -1,11 +1,9 @@
 """Turns Octopus's answers other than success into the errors that adapters raise."""
 
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ from secretsync.adapter import (
     RateLimited,
     SecretValue,
     Unavailable,
+    retry_after,
 )
 from secretsync_octopus_deploy.texts import WITHHELD, printable, repeats
 
@@ -241,18 +240,8 @@ def _unavailable(response: httpx.Response, message: str, now: datetime) -> Unava
 
 def _retry_after(response: httpx.Response, now: datetime) -> float | None:
     """Return the seconds that a `Retry-After` header asks for, in either form; see `MAX_PAUSE`."""
-    header = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(header)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-            seconds = (moment - now).total_seconds()
-        except (ValueError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), MAX_PAUSE) if math.isfinite(seconds) else None
+    seconds = retry_after(response.headers, now)
+    return None if seconds is None else min(seconds, MAX_PAUSE)
 
 
 def _reset(response: httpx.Response) -> float | None:

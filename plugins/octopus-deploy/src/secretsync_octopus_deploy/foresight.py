@@ -21,7 +21,7 @@ from secretsync_octopus_deploy.obstacles import Obstacle
 from secretsync_octopus_deploy.ownership import Unconfirmed
 from secretsync_octopus_deploy.plan import Outcome, Plan
 from secretsync_octopus_deploy.rows import scope_of_identity
-from secretsync_octopus_deploy.texts import printable
+from secretsync_octopus_deploy.texts import label
 from secretsync_octopus_deploy.variable_set import VariableSet, check_writable
 
 STILL_ARRIVING = (
@@ -135,6 +135,6 @@ def _scope_names(current: VariableSet) -> dict[tuple[str, str], str]:
 def _scope_text(identity: str, names: Mapping[tuple[str, str], str]) -> str:
     """Return a scope for people, e.g. `Environment: Development, Test; Role: web-server`."""
     return "; ".join(
-        f"{printable(key)}: {', '.join(printable(names.get((key, one), one)) for one in ids)}"
+        f"{label(key)}: {', '.join(label(names.get((key, one), one)) for one in ids)}"
         for key, ids in scope_of_identity(identity).items()
     )

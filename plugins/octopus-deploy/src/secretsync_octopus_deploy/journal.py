@@ -29,10 +29,10 @@ class Journal(Generic[Request]):
         entries: Sequence[LedgerEntry],
         based_on: str | None = None,
         *,
-        refused: str | None = None,
+        failed: str | None = None,
     ) -> None:
         """Make entries durable; see `RunRequest.record_intent`."""
-        await self.request.record_intent(entries, based_on, refused=refused)
+        await self.request.record_intent(entries, based_on, failed=failed)
         found = {entry.identity for entry in entries}
         settled = {entry.identity for entry in entries if entry.confirmed}
         before = [
@@ -52,7 +52,7 @@ class Journal(Generic[Request]):
             intents: all that must not be forgotten, that write's own marked already.
             version: what the write was based on.
         """
-        await self.record(tuple(intents), refused=version)
+        await self.record(tuple(intents), failed=version)
 
     async def doubt_earlier(self, version: str) -> None:
         """Note that of writes of processes that died, if there were any based on a version."""

@@ -128,7 +128,7 @@ class _Run(Generic[Request]):
             return await self._verified(plan, before)
         if is_certain:
             # A write that certainly did not happen must not make anything ours later on.
-            await self._journal.record(plan.recovered, refused=before.version_text)
+            await self._journal.record(plan.recovered, failed=before.version_text)
         else:
             await self._look_after(failure, plan, before)
         raise failure

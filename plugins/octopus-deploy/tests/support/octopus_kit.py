@@ -133,7 +133,7 @@ def desired_of(
 
 
 async def no_intents(
-    _entries: Sequence[LedgerEntry], _based_on: str | None = None, *, refused: str | None = None
+    _entries: Sequence[LedgerEntry], _based_on: str | None = None, *, failed: str | None = None
 ) -> None:
     """Record nothing."""
 
@@ -255,10 +255,10 @@ class Engine:
         entries: Sequence[LedgerEntry],
         based_on: str | None = None,
         *,
-        refused: str | None = None,
+        failed: str | None = None,
     ) -> None:
-        if refused is not None:
-            self.written_from.pop(refused, None)
+        if failed is not None:
+            self.written_from.pop(failed, None)
         if based_on is not None:
             self.written_from[based_on] = 0.0
         # As the store does: the intents take the place of all earlier ones.
