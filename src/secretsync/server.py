@@ -28,7 +28,8 @@ from secretsync.crypto import (
     is_new_database,
 )
 from secretsync.domain.runs import HistoryPolicy, RetryPolicy
-from secretsync.engine.embedded import EmbeddedEngine, EngineSettings
+from secretsync.engine.embedded import EmbeddedEngine
+from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
 from secretsync.interceptors.errors import ErrorInterceptor

@@ -136,7 +136,7 @@ class TestLeaseLost:
             raise AssertionError
 
         report = RunReport()
-        await world.engine._runner.execute(run, record_intent, lambda _: None, 60, report)
+        await world.engine._worker._runner.execute(run, record_intent, lambda _: None, 60, report)
         assert report.problem
         assert report.problem.message == f"{sync.name} was deleted meanwhile"
         assert report.outcome().http_requests == ()

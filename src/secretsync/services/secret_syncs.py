@@ -1,51 +1,23 @@
 """SecretSyncService: the syncs themselves and their runs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from google.protobuf.empty_pb2 import Empty
 
-from secretsync.domain.entities import (
-    InitialSyncBehavior,
-    RunAction,
-    SecretSync,
-    SyncOptions,
-    SyncRun,
-)
-from secretsync.domain.etags import etag_of
-from secretsync.domain.masks import select_fields
+from secretsync.domain.entities import SecretSync, SyncRun
 from secretsync.domain.problems import Violations
 from secretsync.operations import destinations, lookups, plans, runs, sync_settings, syncs
 from secretsync.operations.app import App
-from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.destinations import destination_message
 from secretsync.services.plans import plan_message, planned_action
-from secretsync.services.runs import filter_of, run_message, status_message
-from secretsync.services.translate import (
-    Context,
-    call_of,
-    page_of,
-    plain,
-    present_fields,
-    struct,
-    timestamp,
+from secretsync.services.runs import filter_of, run_message
+from secretsync.services.sync_messages import (
+    changes_of_request,
+    settings_of_request,
+    sync_message,
 )
+from secretsync.services.translate import Context, call_of, page_of
 from secretsync.store.protocol import Transaction
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync.v1.secret_sync_service_pb2_grpc import SecretSyncServiceServicer
-
-BEHAVIORS = {
-    pb.INITIAL_SYNC_BEHAVIOR_UNSPECIFIED: InitialSyncBehavior.OVERWRITE_DESTINATION,
-    pb.INITIAL_SYNC_BEHAVIOR_OVERWRITE_DESTINATION: InitialSyncBehavior.OVERWRITE_DESTINATION,
-    pb.INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE: (
-        InitialSyncBehavior.IMPORT_PRIORITIZE_SOURCE
-    ),
-    pb.INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_DESTINATION: (
-        InitialSyncBehavior.IMPORT_PRIORITIZE_DESTINATION
-    ),
-}
-SHOWN_BEHAVIORS = {behavior: number for number, behavior in BEHAVIORS.items() if number}
-LastRuns = Mapping[tuple[str, RunAction], SyncRun]
 
 
 class SecretSyncServicer(SecretSyncServiceServicer):
@@ -65,7 +37,7 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         parent, slug = request.parent, request.secret_sync_id
         violations = sync_settings.check_new(parent, slug)
         call.check(violations)
-        settings = _settings(request.secret_sync, violations)
+        settings = settings_of_request(request.secret_sync, violations)
         proved = await sync_settings.prove_settings(
             self._app, parent, settings, violations, slug=slug
         )
@@ -106,7 +78,7 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         wanted = request.secret_sync
         violations = Violations()
         call.check(violations)
-        changes = _changes(wanted, request.update_mask.paths, violations)
+        changes = changes_of_request(wanted, request.update_mask.paths, violations)
         before, proved = await sync_settings.prove_changes(
             self._app, wanted.name, wanted.etag, changes, violations
         )
@@ -201,86 +173,3 @@ class SecretSyncServicer(SecretSyncServiceServicer):
 
     def _shown(self, tx: Transaction, sync: SecretSync) -> pb.SecretSync:
         return sync_message(sync, tx.runs.latest([sync.uid]))
-
-
-def _behavior(wanted: pb.SyncOptions, violations: Violations) -> InitialSyncBehavior:
-    number = wanted.initial_sync_behavior
-    if number not in BEHAVIORS:
-        known = ", ".join(pb.InitialSyncBehavior.keys()[1:])
-        violations.add("secret_sync.sync_options.initial_sync_behavior", f"must be one of {known}")
-    return BEHAVIORS.get(number, InitialSyncBehavior.OVERWRITE_DESTINATION)
-
-
-def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
-    """Return every field that can be changed, by its path in an update mask."""
-    options = wanted.sync_options
-    return {
-        "description": wanted.description,
-        "connection": wanted.connection,
-        "source.environment": wanted.source.environment,
-        "source.secret_path": wanted.source.secret_path or "/",
-        "source.recursive": wanted.source.recursive,
-        "destination_config": plain(
-            wanted.destination_config, "secret_sync.destination_config", violations
-        ),
-        "sync_options.initial_sync_behavior": _behavior(options, violations),
-        "sync_options.key_schema": options.key_schema,
-        "sync_options.disable_secret_deletion": options.disable_secret_deletion,
-        "is_enabled": wanted.is_enabled if wanted.HasField("is_enabled") else True,
-        "is_auto_sync_enabled": (
-            wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
-        ),
-    }
-
-
-def _settings(wanted: pb.SecretSync, violations: Violations) -> SyncSettings:
-    return sync_settings.apply_changes(SyncSettings(), _values(wanted, violations))
-
-
-def _changes(wanted: pb.SecretSync, mask: Sequence[str], violations: Violations) -> dict[str, Any]:
-    values = _values(wanted, violations)
-    present = present_fields(wanted, values)
-    for parent, message in (("source", wanted.source), ("sync_options", wanted.sync_options)):
-        tails = [path.rpartition(".")[2] for path in values if path.startswith(f"{parent}.")]
-        present |= {f"{parent}.{name}" for name in present_fields(message, tails)}
-    return select_fields(mask, values, present, violations)
-
-
-def sync_message(sync: SecretSync, last: LastRuns) -> pb.SecretSync:
-    """Return a sync as the API shows it.
-
-    Args:
-        sync: the sync.
-        last: its newest run of each action.
-    """
-    return pb.SecretSync(
-        name=sync.name,
-        uid=sync.uid,
-        description=sync.description,
-        destination=f"destinations/{sync.destination}",
-        connection=f"projects/{sync.project}/connections/{sync.connection}",
-        source=pb.SecretSource(
-            environment=f"projects/{sync.project}/environments/{sync.environment}",
-            secret_path=sync.secret_path,
-            recursive=sync.recursive,
-        ),
-        destination_config=struct(sync.destination_config),
-        sync_options=_options_message(sync.options),
-        is_enabled=sync.is_enabled,
-        is_auto_sync_enabled=sync.is_auto_sync_enabled,
-        version=sync.version,
-        etag=etag_of(sync),
-        create_time=timestamp(sync.create_time),
-        update_time=timestamp(sync.update_time),
-        sync_status=status_message(last.get((sync.uid, RunAction.SYNC))),
-        import_status=status_message(None),
-        remove_status=status_message(last.get((sync.uid, RunAction.REMOVE))),
-    )
-
-
-def _options_message(options: SyncOptions) -> pb.SyncOptions:
-    return pb.SyncOptions(
-        initial_sync_behavior=SHOWN_BEHAVIORS[options.initial_sync_behavior],
-        key_schema=options.key_schema,
-        disable_secret_deletion=options.disable_secret_deletion,
-    )

@@ -42,7 +42,8 @@ from secretsync.domain.entities import (
 )
 from secretsync.domain.runs import RetryPolicy
 from secretsync.domain.sealing import credentials_context, secret_context
-from secretsync.engine.embedded import EmbeddedEngine, EngineSettings
+from secretsync.engine.embedded import EmbeddedEngine
+from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
 from secretsync.operations.app import App

@@ -1,29 +1,8 @@
-"""The schema, as a list of changes that only ever grows: released ones are never edited."""
+"""The first changes: projects and what they hold, syncs and runs, requests and keys."""
 
-import contextlib
+from sqlite_utils import Database
 
-from sqlite_utils import Database, Migrations
-
-from secretsync.store.errors import NewerDatabaseError
-
-migrations = Migrations("secretsync")
-
-
-def migrate(database: Database) -> None:
-    """Apply what is missing, each change in a transaction of its own.
-
-    Raises:
-        NewerDatabaseError: changes have been applied that this version does not know.
-    """
-    with contextlib.closing(Database(memory=True, execute_plugins=False)) as empty:
-        known = {migration.name for migration in migrations.pending(empty)}
-    unknown = sorted({done.name for done in migrations.applied(database)} - known)
-    if unknown:
-        raise NewerDatabaseError(
-            "the database was written by a newer version of secretsync "
-            f"(unknown changes: {', '.join(unknown)}): install that version or a later one"
-        )
-    migrations.apply(database)
+from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
@@ -256,34 +235,6 @@ def m0003_requests_and_keys(database: Database) -> None:
             name TEXT PRIMARY KEY,
             value BLOB NOT NULL
         ) STRICT
-        """,
-    ):
-        database.execute(statement)
-
-
-@migrations()
-def m0004_when_writes_began(database: Database) -> None:
-    """When each write to a target was about to be sent; long ago, for those from before this."""
-    database.execute(
-        "ALTER TABLE target_attempts "
-        "ADD COLUMN begin_time TEXT NOT NULL DEFAULT '1970-01-01T00:00:00.000000Z'"
-    )
-
-
-@migrations()
-def m0005_cancelled_runs_and_filters(database: Database) -> None:
-    """Which running runs are asked to stop; and an index that lists can filter in."""
-    for statement in (
-        "ALTER TABLE runs ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0",
-        """
-        CREATE INDEX runs_cancelling ON runs (seq)
-            WHERE state = 'running' AND cancel_requested = 1
-        """,
-        "DROP INDEX runs_by_sync",
-        # Behind seq is what runs are filtered by, so that those which do not match are not fetched.
-        """
-        CREATE INDEX runs_by_sync
-            ON runs (sync_uid, seq, state, action, "trigger", create_time, finish_time)
         """,
     ):
         database.execute(statement)

@@ -1,0 +1,30 @@
+"""How the embedded engine works."""
+
+from dataclasses import dataclass, field
+
+from secretsync.domain.runs import HistoryPolicy, RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How the embedded engine works.
+
+    Attributes:
+        max_runs: runs at a time in all.
+        max_runs_per_connection: runs at a time for one connection.
+        lease: seconds that a claim holds without a heartbeat; a heartbeat comes at a third of it.
+        poll: seconds after which it looks at the queue even if nobody woke it.
+        attempt_timeout: seconds that one attempt may take.
+        retry: when to try again.
+        history: which ended runs are kept.
+        prune_interval: seconds between two prunings of the history.
+    """
+
+    max_runs: int = 100
+    max_runs_per_connection: int = 5
+    lease: float = 60.0
+    poll: float = 1.0
+    attempt_timeout: float = 900.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    history: HistoryPolicy = field(default_factory=HistoryPolicy)
+    prune_interval: float = 3600.0

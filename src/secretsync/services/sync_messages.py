@@ -1,0 +1,120 @@
+"""Secret syncs as the API shows them, and their settings as requests bring them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from secretsync.domain.entities import (
+    InitialSyncBehavior,
+    RunAction,
+    SecretSync,
+    SyncOptions,
+    SyncRun,
+)
+from secretsync.domain.etags import etag_of
+from secretsync.domain.masks import select_fields
+from secretsync.domain.problems import Violations
+from secretsync.operations import sync_settings
+from secretsync.operations.sync_settings import SyncSettings
+from secretsync.services.runs import status_message
+from secretsync.services.translate import plain, present_fields, struct, timestamp
+from secretsync.v1 import secret_sync_service_pb2 as pb
+
+BEHAVIORS = {
+    pb.INITIAL_SYNC_BEHAVIOR_UNSPECIFIED: InitialSyncBehavior.OVERWRITE_DESTINATION,
+    pb.INITIAL_SYNC_BEHAVIOR_OVERWRITE_DESTINATION: InitialSyncBehavior.OVERWRITE_DESTINATION,
+    pb.INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE: (
+        InitialSyncBehavior.IMPORT_PRIORITIZE_SOURCE
+    ),
+    pb.INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_DESTINATION: (
+        InitialSyncBehavior.IMPORT_PRIORITIZE_DESTINATION
+    ),
+}
+SHOWN_BEHAVIORS = {behavior: number for number, behavior in BEHAVIORS.items() if number}
+LastRuns = Mapping[tuple[str, RunAction], SyncRun]
+
+
+def _behavior(wanted: pb.SyncOptions, violations: Violations) -> InitialSyncBehavior:
+    number = wanted.initial_sync_behavior
+    if number not in BEHAVIORS:
+        known = ", ".join(pb.InitialSyncBehavior.keys()[1:])
+        violations.add("secret_sync.sync_options.initial_sync_behavior", f"must be one of {known}")
+    return BEHAVIORS.get(number, InitialSyncBehavior.OVERWRITE_DESTINATION)
+
+
+def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
+    """Return every field that can be changed, by its path in an update mask."""
+    options = wanted.sync_options
+    return {
+        "description": wanted.description,
+        "connection": wanted.connection,
+        "source.environment": wanted.source.environment,
+        "source.secret_path": wanted.source.secret_path or "/",
+        "source.recursive": wanted.source.recursive,
+        "destination_config": plain(
+            wanted.destination_config, "secret_sync.destination_config", violations
+        ),
+        "sync_options.initial_sync_behavior": _behavior(options, violations),
+        "sync_options.key_schema": options.key_schema,
+        "sync_options.disable_secret_deletion": options.disable_secret_deletion,
+        "is_enabled": wanted.is_enabled if wanted.HasField("is_enabled") else True,
+        "is_auto_sync_enabled": (
+            wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
+        ),
+    }
+
+
+def settings_of_request(wanted: pb.SecretSync, violations: Violations) -> SyncSettings:
+    """Return the settings of a sync that is to be created, noting what is wrong with them."""
+    return sync_settings.apply_changes(SyncSettings(), _values(wanted, violations))
+
+
+def changes_of_request(
+    wanted: pb.SecretSync, mask: Sequence[str], violations: Violations
+) -> dict[str, Any]:
+    """Return the fields that an update is to change, by path, noting what is wrong with them."""
+    values = _values(wanted, violations)
+    present = present_fields(wanted, values)
+    for parent, message in (("source", wanted.source), ("sync_options", wanted.sync_options)):
+        tails = [path.rpartition(".")[2] for path in values if path.startswith(f"{parent}.")]
+        present |= {f"{parent}.{name}" for name in present_fields(message, tails)}
+    return select_fields(mask, values, present, violations)
+
+
+def sync_message(sync: SecretSync, last: LastRuns) -> pb.SecretSync:
+    """Return a sync as the API shows it.
+
+    Args:
+        sync: the sync.
+        last: its newest run of each action.
+    """
+    return pb.SecretSync(
+        name=sync.name,
+        uid=sync.uid,
+        description=sync.description,
+        destination=f"destinations/{sync.destination}",
+        connection=f"projects/{sync.project}/connections/{sync.connection}",
+        source=pb.SecretSource(
+            environment=f"projects/{sync.project}/environments/{sync.environment}",
+            secret_path=sync.secret_path,
+            recursive=sync.recursive,
+        ),
+        destination_config=struct(sync.destination_config),
+        sync_options=_options_message(sync.options),
+        is_enabled=sync.is_enabled,
+        is_auto_sync_enabled=sync.is_auto_sync_enabled,
+        version=sync.version,
+        etag=etag_of(sync),
+        create_time=timestamp(sync.create_time),
+        update_time=timestamp(sync.update_time),
+        sync_status=status_message(last.get((sync.uid, RunAction.SYNC))),
+        import_status=status_message(None),
+        remove_status=status_message(last.get((sync.uid, RunAction.REMOVE))),
+    )
+
+
+def _options_message(options: SyncOptions) -> pb.SyncOptions:
+    return pb.SyncOptions(
+        initial_sync_behavior=SHOWN_BEHAVIORS[options.initial_sync_behavior],
+        key_schema=options.key_schema,
+        disable_secret_deletion=options.disable_secret_deletion,
+    )

@@ -1,0 +1,32 @@
+"""The schema, as a list of changes that only ever grows: released ones are never edited.
+
+The order of the imports is the order of the changes.
+"""
+
+import contextlib
+
+from sqlite_utils import Database
+
+# isort: off
+from secretsync.store.errors import NewerDatabaseError
+from secretsync.store.sqlite.migrations import resources as _resources  # noqa: F401
+from secretsync.store.sqlite.migrations import runs as _runs  # noqa: F401
+from secretsync.store.sqlite.migrations.known import migrations
+# isort: on
+
+
+def migrate(database: Database) -> None:
+    """Apply what is missing, each change in a transaction of its own.
+
+    Raises:
+        NewerDatabaseError: changes have been applied that this version does not know.
+    """
+    with contextlib.closing(Database(memory=True, execute_plugins=False)) as empty:
+        known = {migration.name for migration in migrations.pending(empty)}
+    unknown = sorted({done.name for done in migrations.applied(database)} - known)
+    if unknown:
+        raise NewerDatabaseError(
+            "the database was written by a newer version of secretsync "
+            f"(unknown changes: {', '.join(unknown)}): install that version or a later one"
+        )
+    migrations.apply(database)
