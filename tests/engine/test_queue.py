@@ -6,6 +6,7 @@ import pytest
 from engine_kit import START, Destination, Gate, World, eventually
 
 from secretsync.adapter import RemoveRequest, RunResult, SecretValue, hookimpl
+from secretsync.domain.attempts import AttemptOutcome
 from secretsync.domain.entities import (
     FolderRef,
     RunAction,
@@ -279,6 +280,7 @@ class TestDeletion:
         world.registry.register(Leaving(), "memory")
         ended = await world.ended(await world.enqueue(sync, REMOVE, delete_sync=True))
         assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.REMOVAL_FAILED)
+        assert [each.outcome for each in ended.attempts] == [AttemptOutcome.FAILED]
         assert ended.message.startswith("not everything could be removed: K may still be there.")
         assert await world.disk.read(lambda tx: tx.syncs.by_uid(sync.uid))
         assert [entry.name for entry in await world.ledger(sync)] == ["K"]

@@ -98,6 +98,14 @@ async def test_the_sample_sync(octopus: Service, sandbox: Sandbox) -> None:
     assert requests == [("GET", path, 200), ("PUT", path, 200), ("GET", path, 200)]
     assert all(each.response_bytes > 0 for each in run.http_requests)
     assert run.http_requests[1].request_bytes > 0
+    sums = [run.http_request_count, run.request_bytes, run.response_bytes]
+    assert sums == [
+        3,
+        sum(each.request_bytes for each in run.http_requests),
+        sum(each.response_bytes for each in run.http_requests),
+    ]
+    [attempt] = run.attempts
+    assert [attempt.http_request_count, attempt.request_bytes, attempt.response_bytes] == sums
 
     rows = sandbox.inspect(SET)["Variables"]
     ours = [row for row in rows if row["Id"] not in {each["Id"] for each in foreign}]

@@ -6,8 +6,9 @@ import pytest
 from refusals import refused
 from service_kit import SYNC, Service, running, wait_for
 
-from secretsync.adapter import AuthenticationFailed
+from secretsync.adapter import AuthenticationFailed, Unavailable
 from secretsync.v1 import secret_sync_service_pb2 as pb
+from secretsync.v1.error_reason_pb2 import ErrorReason
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
 
@@ -55,3 +56,21 @@ async def test_an_ordinary_history_is_left_alone(tmp_path: Path) -> None:
     async with running(tmp_path / "data", run_history_count=1) as service:
         await service.trigger()
         assert [run.name for run in await service.runs()][:3] == names
+
+
+async def test_a_run_tells_of_its_attempts(service: Service) -> None:
+    await service.add_project()
+    await service.connect()
+    await service.put({"A": "a"})
+    service.recorder.failures["sync"] = [Unavailable("Down."), None]
+    await service.add_sync()
+    [listed] = await service.quiet()
+    assert listed.attempts == []
+    run = await service.run(listed.name)
+    first, second = run.attempts
+    assert (first.number, first.outcome, first.message) == (1, pb.ATTEMPT_OUTCOME_FAILED, "Down.")
+    assert first.error_reason == ErrorReason.ERROR_REASON_DESTINATION_UNAVAILABLE
+    assert (second.number, second.outcome) == (2, pb.ATTEMPT_OUTCOME_SUCCEEDED)
+    assert second.error_reason == ErrorReason.ERROR_REASON_UNSPECIFIED
+    assert first.start_time.ToDatetime() <= first.finish_time.ToDatetime()
+    assert second.finish_time == run.finish_time

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from secretsync.cli.attempt_view import show_attempts
 from secretsync.cli.client import Client
 from secretsync.cli.errors import CliError
 from secretsync.cli.names import short_name
@@ -115,6 +116,7 @@ def show_run(client: Client, run: SyncRun, *, show_all: bool) -> None:
         say(f"{hidden} unchanged (--all lists them)")
     for warning in run.warnings:
         say(f"warning: {warning}")
+    show_attempts(run)
     if run.http_requests:
         say("")
         print_table(

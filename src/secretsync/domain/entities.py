@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from secretsync.adapter import Action, KeyResult
+from secretsync.domain.attempts import RunAttempt
 from secretsync.domain.problems import Reason
 
 
@@ -248,7 +249,8 @@ class SyncRun:
 
     `seq` orders runs by creation (0 until stored). `lease_token` grows with each claim: whoever
     holds an older one is fenced off. `delete_sync` asks for the sync to be deleted after success.
-    `cancel_requested` of a RUNNING run asks its attempt to stop.
+    `cancel_requested` of a RUNNING run asks its attempt to stop. The counts of HTTP requests and
+    bytes are those of all attempts. `attempts` is empty in lists.
     """
 
     uid: str
@@ -270,6 +272,10 @@ class SyncRun:
     delete_sync: bool = False
     cancel_requested: bool = False
     outcome: RunOutcome = field(default_factory=RunOutcome)
+    http_request_count: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    attempts: tuple[RunAttempt, ...] = ()
 
     @property
     def name(self) -> str:

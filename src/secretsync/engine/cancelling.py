@@ -49,6 +49,7 @@ def end_cancelled(tx: Transaction, now: datetime, *, at_work: bool) -> None:
         if at_work or run.lease_until is None or run.lease_until <= now:
             told = f"while it was under way; a write may have taken place, {FINDS_OUT}"
             tx.runs.update(cancel(run, told, now))
+            tx.attempts.cut_short(run.uid, "the run was cancelled", now)
 
 
 def how_far(report: RunReport, summary: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
-from secretsync.domain.problems import Problem, Reason
+from secretsync.domain.problems import Reason
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
@@ -15,8 +15,9 @@ from secretsync.domain.runs import (
     held_back,
     supersede,
 )
+from secretsync.engine.attempts import ended_attempt, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
-from secretsync.engine.runner import LeaseLostError, RunReport, shortened
+from secretsync.engine.runner import LeaseLostError, RunReport
 from secretsync.store.protocol import Transaction
 
 
@@ -44,6 +45,22 @@ def finish_attempt(
     ):
         raise LeaseLostError
     # delete_sync may have been asked for meanwhile, so `current` counts, not `run`.
+    current = with_traffic(current, report)
+    ended = _end(tx, sync, current, report, policy=policy, now=now, rng=rng)
+    tx.attempts.end(run.uid, ended_attempt(ended, report, now))
+    return ended
+
+
+def _end(
+    tx: Transaction,
+    sync: SecretSync,
+    current: SyncRun,
+    report: RunReport,
+    *,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
     if current.cancel_requested:
         return _cancelled(tx, sync, current, report, now)
     if report.result is not None:
@@ -147,8 +164,7 @@ def _fail(
     rng: random.Random,
 ) -> SyncRun:
     problem = report.problem
-    message = shortened(_told(problem)) if problem else "the attempt ended without a result"
-    reason = problem.reason if problem else Reason.INTERNAL
+    reason, message = why_it_failed(report)
     run = replace(run, outcome=report.outcome())
     if not report.transient:
         ended = replace(
@@ -187,16 +203,6 @@ def _fail(
         after = supersede(after, by=waiting, now=now)
     tx.runs.update(after)
     return after
-
-
-def _told(problem: Problem) -> str:
-    """Return the message with the violated fields, unless it names them itself."""
-    extra = "; ".join(
-        f"{violation.field}: {violation.description}"
-        for violation in problem.violations
-        if violation.description not in problem.message
-    )
-    return f"{problem.message}: {extra}" if extra else problem.message
 
 
 def _summary(keys: Sequence[KeyResult]) -> str:

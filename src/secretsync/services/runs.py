@@ -6,8 +6,9 @@ from typing import TypeVar
 from google.protobuf.duration_pb2 import Duration
 
 from secretsync.adapter import Action
+from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, RunState, RunTrigger, SyncRun
-from secretsync.domain.problems import Violations
+from secretsync.domain.problems import Reason, Violations
 from secretsync.engine.protocol import Progress
 from secretsync.services.translate import moment_of, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
@@ -39,6 +40,13 @@ KEY_ACTIONS = {
     Action.DELETED: pb.KEY_ACTION_DELETED,
     Action.SKIPPED: pb.KEY_ACTION_SKIPPED,
 }
+ATTEMPT_OUTCOMES = {
+    None: pb.ATTEMPT_OUTCOME_UNSPECIFIED,
+    AttemptOutcome.SUCCEEDED: pb.ATTEMPT_OUTCOME_SUCCEEDED,
+    AttemptOutcome.FAILED: pb.ATTEMPT_OUTCOME_FAILED,
+    AttemptOutcome.CUT_SHORT: pb.ATTEMPT_OUTCOME_CUT_SHORT,
+    AttemptOutcome.HELD_BACK: pb.ATTEMPT_OUTCOME_HELD_BACK,
+}
 
 
 def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = None) -> pb.SyncRun:
@@ -57,11 +65,7 @@ def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = Non
         trigger=TRIGGERS[run.trigger],
         state=STATES[run.state],
         message=run.message,
-        error_reason=(
-            ErrorReason.Value(f"ERROR_REASON_{run.error_reason}")
-            if run.error_reason
-            else ErrorReason.ERROR_REASON_UNSPECIFIED
-        ),
+        error_reason=_reason(run.error_reason),
         attempt=run.attempt,
         max_attempts=max_attempts,
         create_time=timestamp(run.create_time),
@@ -96,7 +100,31 @@ def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = Non
             else None
         ),
         cancel_requested=run.cancel_requested,
+        attempts=[_attempt_message(each) for each in run.attempts],
+        http_request_count=run.http_request_count,
+        request_bytes=run.request_bytes,
+        response_bytes=run.response_bytes,
     )
+
+
+def _attempt_message(attempt: RunAttempt) -> pb.RunAttempt:
+    return pb.RunAttempt(
+        number=attempt.number,
+        start_time=timestamp(attempt.start_time),
+        finish_time=timestamp(attempt.finish_time),
+        outcome=ATTEMPT_OUTCOMES[attempt.outcome],
+        error_reason=_reason(attempt.error_reason),
+        message=attempt.message,
+        http_request_count=attempt.traffic.requests,
+        request_bytes=attempt.traffic.request_bytes,
+        response_bytes=attempt.traffic.response_bytes,
+    )
+
+
+def _reason(reason: Reason | None) -> "ErrorReason.ValueType":
+    if reason is None:
+        return ErrorReason.ERROR_REASON_UNSPECIFIED
+    return ErrorReason.Value(f"ERROR_REASON_{reason}")
 
 
 def filter_of(request: pb.ListSyncRunsRequest, violations: Violations) -> RunFilter:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from secretsync.store.tables import (
+    AttemptTable,
     ConnectionTable,
     EnvironmentTable,
     IdempotencyTable,
@@ -40,6 +41,8 @@ class Transaction(Protocol):
     def syncs(self) -> SyncTable: ...
     @property
     def runs(self) -> RunTable: ...
+    @property
+    def attempts(self) -> AttemptTable: ...
     @property
     def ledger(self) -> LedgerTable: ...
     @property

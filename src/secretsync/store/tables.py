@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from secretsync.adapter import LedgerEntry
+from secretsync.domain.attempts import RunAttempt
 from secretsync.domain.entities import (
     Connection,
     Environment,
@@ -153,7 +154,7 @@ class RunTable(Protocol):
     def list(
         self, sync_uid: str, before: int, limit: int, only: RunFilter = ...
     ) -> Sequence[SyncRun]:
-        """Return those with a smaller `seq`, newest first; without keys and requests.
+        """Return those with a smaller `seq`, newest first; without keys, requests and attempts.
 
         Args:
             sync_uid: the sync.
@@ -166,7 +167,7 @@ class RunTable(Protocol):
     def pending(self, sync_uid: str) -> SyncRun | None: ...
     def running(self, sync_uid: str) -> SyncRun | None: ...
     def latest(self, sync_uids: Sequence[str]) -> Mapping[tuple[str, RunAction], SyncRun]:
-        """Return each sync's newest run of each action (without keys and requests)."""
+        """Return each sync's newest run of each action, as `list` does."""
         ...
 
     def update(self, run: SyncRun) -> None:
@@ -182,7 +183,8 @@ class RunTable(Protocol):
         no other run with a live lease is RUNNING for the same sync or the same target key; fewer
         than `max_per_connection` are for the same connection. A sync run of a disabled sync, and
         one that is asked to stop, may not start. The run becomes RUNNING with `attempt` and
-        `lease_token` one higher, `lease_until`, and `start_time` now.
+        `lease_token` one higher, `lease_until`, and `start_time` now. The attempt that this begins
+        is remembered, and one of the run that was not ended is remembered as cut short.
         """
         ...
 
@@ -218,8 +220,31 @@ class RunTable(Protocol):
 
         `attempt` goes back by one, since the attempt was cut short. Where a newer run of the sync
         is PENDING already, the interrupted one ends FAILED with reason SUPERSEDED instead: the
-        newer one reads the source anew, and is the later wish.
+        newer one reads the source anew, and is the later wish. The attempts are remembered as cut
+        short.
         """
+        ...
+
+
+class AttemptTable(Protocol):
+    """The attempts of runs, which begin with `RunTable.claim`; the newest 100 of each."""
+
+    def end(self, run_uid: str, attempt: RunAttempt) -> None:
+        """Remember how the attempt of this number ended; without its run it is gone already."""
+        ...
+
+    def cut_short(self, run_uid: str, told: str, now: datetime) -> None:
+        """Remember that a run's attempt has no worker any more, if one is under way.
+
+        Args:
+            run_uid: the run.
+            told: what happened, for people.
+            now: the time.
+        """
+        ...
+
+    def of_run(self, run_uid: str) -> Sequence[RunAttempt]:
+        """Return what is kept, by number in ascending order."""
         ...
 
 

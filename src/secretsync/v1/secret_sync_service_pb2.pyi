@@ -150,6 +150,42 @@ RUN_ACTION_REMOVE: RunAction.ValueType  # 2
 """Takes away what the sync put at the destination."""
 Global___RunAction: _TypeAlias = RunAction  # noqa: Y015
 
+class _AttemptOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttemptOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTEMPT_OUTCOME_UNSPECIFIED: _AttemptOutcome.ValueType  # 0
+    """It is under way."""
+    ATTEMPT_OUTCOME_SUCCEEDED: _AttemptOutcome.ValueType  # 1
+    """It did all it had to do."""
+    ATTEMPT_OUTCOME_FAILED: _AttemptOutcome.ValueType  # 2
+    """It did not; message and error_reason say why."""
+    ATTEMPT_OUTCOME_CUT_SHORT: _AttemptOutcome.ValueType  # 3
+    """It did not come to its end: the server was restarted, it lost its lease, or the run was
+    cancelled. It may have written.
+    """
+    ATTEMPT_OUTCOME_HELD_BACK: _AttemptOutcome.ValueType  # 4
+    """It sent nothing, since its connection may not send for a while."""
+
+class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
+    """How an attempt of a run ended."""
+
+ATTEMPT_OUTCOME_UNSPECIFIED: AttemptOutcome.ValueType  # 0
+"""It is under way."""
+ATTEMPT_OUTCOME_SUCCEEDED: AttemptOutcome.ValueType  # 1
+"""It did all it had to do."""
+ATTEMPT_OUTCOME_FAILED: AttemptOutcome.ValueType  # 2
+"""It did not; message and error_reason say why."""
+ATTEMPT_OUTCOME_CUT_SHORT: AttemptOutcome.ValueType  # 3
+"""It did not come to its end: the server was restarted, it lost its lease, or the run was
+cancelled. It may have written.
+"""
+ATTEMPT_OUTCOME_HELD_BACK: AttemptOutcome.ValueType  # 4
+"""It sent nothing, since its connection may not send for a while."""
+Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
+
 class _KeyAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -484,6 +520,10 @@ class SyncRun(_message.Message):
     HTTP_REQUESTS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    HTTP_REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+    RESPONSE_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}/runs/{run}`."""
     action: Global___RunAction.ValueType
@@ -497,11 +537,21 @@ class SyncRun(_message.Message):
     error_reason: _error_reason_pb2.ErrorReason.ValueType
     """Why it failed or, until the next attempt has ended, why the last one did; UNSPECIFIED otherwise."""
     attempt: _builtins.int
-    """How many attempts have begun. Those cut short by a crash of the server are not counted."""
+    """How many attempts have begun. Those cut short by a crash of the server, and those held back by
+    a pause of the connection, are not counted.
+    """
     max_attempts: _builtins.int
     """How many attempts it has at most. Only errors that can pass are tried again."""
     cancel_requested: _builtins.bool
     """Whether somebody has cancelled it. A RUNNING run ends when its attempt has stopped."""
+    http_request_count: _builtins.int
+    """How many HTTP requests all attempts have made. What an attempt did that was cut short by a
+    restart or a lost lease is not known, and not counted here and in the next two.
+    """
+    request_bytes: _builtins.int
+    """Size of the bodies of these requests in bytes."""
+    response_bytes: _builtins.int
+    """Size of the bodies of the responses in bytes, as transferred."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was queued."""
@@ -538,6 +588,12 @@ class SyncRun(_message.Message):
     def progress(self) -> Global___RunProgress:
         """How far the present attempt has come; not set unless RUNNING."""
 
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunAttempt]:
+        """Every attempt, those included that `attempt` does not count, by number in ascending order; the
+        newest 100. Empty in lists.
+        """
+
     def __init__(
         self,
         *,
@@ -559,14 +615,76 @@ class SyncRun(_message.Message):
         http_requests: _abc.Iterable[Global___HttpRequest] | None = ...,
         progress: Global___RunProgress | None = ...,
         cancel_requested: _builtins.bool = ...,
+        attempts: _abc.Iterable[Global___RunAttempt] | None = ...,
+        http_request_count: _builtins.int = ...,
+        request_bytes: _builtins.int = ...,
+        response_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "request_bytes", b"request_bytes", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncRun: _TypeAlias = SyncRun  # noqa: Y015
+
+@_typing.final
+class RunAttempt(_message.Message):
+    """One attempt of a run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    FINISH_TIME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    HTTP_REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+    RESPONSE_BYTES_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Counts the attempts of the run from 1; the last one's number says how many there were."""
+    outcome: Global___AttemptOutcome.ValueType
+    """How it ended; UNSPECIFIED while it is under way."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why it did not succeed; UNSPECIFIED if it did, and if that is not known."""
+    message: _builtins.str
+    """The same for people; empty if it succeeded."""
+    http_request_count: _builtins.int
+    """How many HTTP requests it has made."""
+    request_bytes: _builtins.int
+    """Size of their bodies in bytes."""
+    response_bytes: _builtins.int
+    """Size of the bodies of the responses in bytes, as transferred."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def finish_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended or, if it was cut short, when that was noticed; not set while it is under way."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        finish_time: _timestamp_pb2.Timestamp | None = ...,
+        outcome: Global___AttemptOutcome.ValueType = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        message: _builtins.str = ...,
+        http_request_count: _builtins.int = ...,
+        request_bytes: _builtins.int = ...,
+        response_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finish_time", b"finish_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "message", b"message", "number", b"number", "outcome", b"outcome", "request_bytes", b"request_bytes", "response_bytes", b"response_bytes", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunAttempt: _TypeAlias = RunAttempt  # noqa: Y015
 
 @_typing.final
 class KeyCounts(_message.Message):
@@ -1407,7 +1525,7 @@ class ListSyncRunsResponse(_message.Message):
     """Token of the next page, opaque; empty on the last."""
     @_builtins.property
     def sync_runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncRun]:
-        """The page's runs, without key_results and http_requests."""
+        """The page's runs, without key_results, http_requests and attempts."""
 
     def __init__(
         self,

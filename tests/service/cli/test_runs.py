@@ -16,6 +16,8 @@ from secretsync.v1.error_reason_pb2 import (
     ERROR_REASON_DESTINATION_UNAVAILABLE,
 )
 from secretsync.v1.secret_sync_service_pb2 import (
+    ATTEMPT_OUTCOME_CUT_SHORT,
+    ATTEMPT_OUTCOME_SUCCEEDED,
     KEY_ACTION_CREATED,
     KEY_ACTION_SKIPPED,
     KEY_ACTION_UNCHANGED,
@@ -36,6 +38,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     ListSyncRunsRequest,
     ListSyncRunsResponse,
     RemoveSecretsRequest,
+    RunAttempt,
     RunProgress,
     SecretSync,
     SyncRun,
@@ -416,3 +419,56 @@ def test_a_time_that_is_none(server: FakeServer, run: Run, text: str) -> None:
     assert result.code == 2
     assert "is no time: write it like 2026-03-01T12:00:00Z" in result.err
     assert server.methods == []
+
+
+def attempt(number: int, outcome: int, **fields: object) -> RunAttempt:
+    return RunAttempt(
+        number=number,
+        outcome=outcome,  # type: ignore[arg-type]
+        start_time=Timestamp(seconds=1_700_000_000),
+        finish_time=Timestamp(seconds=1_700_000_002),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def test_get_shows_the_attempts_if_there_was_trouble(server: FakeServer, run: Run) -> None:
+    tried_again = SyncRun()
+    tried_again.CopyFrom(DONE)
+    tried_again.MergeFrom(
+        SyncRun(
+            attempts=[
+                attempt(3, ATTEMPT_OUTCOME_CUT_SHORT, message="cut short by a restart"),
+                attempt(
+                    4,
+                    ATTEMPT_OUTCOME_SUCCEEDED,
+                    http_request_count=2,
+                    request_bytes=3_000_000,
+                    response_bytes=2060,
+                ),
+                RunAttempt(number=5),
+            ],
+            http_request_count=9,
+            request_bytes=3_000_100,
+            response_bytes=4096,
+        )
+    )
+    server.replies["GetSyncRun"] = tried_again
+    lines = run("run", "get", "dev/r1").out.splitlines()
+    [head] = [number for number, line in enumerate(lines) if line.startswith("ATTEMPT ")]
+    cut, good, present, older, total = lines[head + 1 : head + 6]
+    assert cut.split()[0] == "3"
+    assert "cut-short" in cut
+    assert cut.endswith("cut short by a restart")
+    assert "2.9 MiB" in good
+    assert "2.0 KiB" in good
+    assert "under way" in present
+    assert older == "2 older attempts are not kept"
+    assert total == "in all: 9 requests, 2.9 MiB sent, 4.0 KiB received"
+
+
+def test_get_says_nothing_of_a_single_attempt_that_went_well(server: FakeServer, run: Run) -> None:
+    plain = SyncRun()
+    plain.CopyFrom(DONE)
+    plain.attempts.append(attempt(1, ATTEMPT_OUTCOME_SUCCEEDED))
+    server.replies["GetSyncRun"] = plain
+    assert "ATTEMPT " not in run("run", "get", "dev/r1").out

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from secretsync.adapter import LedgerEntry
+from secretsync.domain.attempts import RunAttempt
 from secretsync.domain.entities import (
     Connection,
     Environment,
@@ -126,6 +127,10 @@ class Make:
             create_time=NOW,
             not_before=NOW,
         )
+        return dataclasses.replace(made, **changes)
+
+    def attempt(self, number: int = 1, **changes: Any) -> RunAttempt:
+        made = RunAttempt(number=number, start_time=NOW)
         return dataclasses.replace(made, **changes)
 
     def entry(self, identity: str = "key", **changes: Any) -> LedgerEntry:

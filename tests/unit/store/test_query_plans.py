@@ -20,10 +20,12 @@ FOLDER = FolderRef("e-dev", "/a")
 SYNC = "y-to-octopus"
 
 # What may be gone through from end to end: a parameter, what a statement itself has computed, and
-# the runs that are not finished, by an index that holds no others (all but `runs_by_...`).
+# the runs and attempts that are not finished, by an index that holds no others (all but
+# `runs_by_...`).
 SMALL = re.compile(
     r"SCAN (\w+ VIRTUAL TABLE|\d+ CONSTANT ROWS?|CONSTANT ROW|reached|\(subquery-\d+\)"
-    r"|runs? USING (COVERING )?INDEX runs_(?!by_)\w+)"
+    r"|runs? USING (COVERING )?INDEX runs_(?!by_)\w+"
+    r"|run_attempts USING (COVERING )?INDEX run_attempts_open)"
 )
 
 METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
@@ -90,6 +92,9 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "runs.renew": lambda tx, make: tx.runs.renew("r-1", 1, make.now),
     "runs.next_due": lambda tx, _: tx.runs.next_due(),
     "runs.release_all": lambda tx, make: tx.runs.release_all(make.now),
+    "attempts.end": lambda tx, make: tx.attempts.end("r-1", make.attempt()),
+    "attempts.cut_short": lambda tx, make: tx.attempts.cut_short("r-1", "why", make.now),
+    "attempts.of_run": lambda tx, _: tx.attempts.of_run("r-1"),
     "ledger.of_sync": lambda tx, _: tx.ledger.of_sync(SYNC),
     "ledger.replace": lambda tx, make: tx.ledger.replace(SYNC, [make.entry()]),
     "ledger.put_intents": lambda tx, _: tx.ledger.put_intents(SYNC, []),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from secretsync.adapter import Action, KeyResult
+from secretsync.domain.attempts import AttemptOutcome, RunAttempt, Traffic
 from secretsync.domain.entities import (
     HttpRequest,
     RunAction,
@@ -268,6 +269,7 @@ def test_a_claim_takes_a_lease(scratch: Scratch, make: "Make") -> None:
             lease_token=4,
             start_time=make.at(1),
             lease_until=make.at(61),
+            attempts=(RunAttempt(number=4, start_time=make.at(1)),),
         )
         assert tx.runs.get(SYNC, "r-1") == claimed
         assert tx.runs.claim(make.at(1), make.at(61), 5) is None
@@ -337,7 +339,12 @@ def test_released_runs_wait_again_and_keep_their_attempt(scratch: Scratch, make:
         assert tx.runs.release_all(make.at(9)) == 2
         for before, sync in ((first, SYNC), (second, "y-other")):
             waiting = tx.runs.pending(sync)
-            assert waiting == replace(before, lease_token=1, start_time=make.now)
+            assert waiting
+            [attempt] = waiting.attempts
+            assert (attempt.number, attempt.outcome) == (1, AttemptOutcome.CUT_SHORT)
+            assert replace(waiting, attempts=()) == replace(
+                before, lease_token=1, start_time=make.now
+            )
         assert tx.runs.release_all(make.at(9)) == 0
 
 
@@ -388,3 +395,34 @@ def test_an_update_of_the_sync_does_not_free_its_target(scratch: Scratch, make: 
         after = tx.runs.claim(make.now + timedelta(seconds=60), make.at(120), 5)
         assert after is not None
         assert after.uid == "r-1"
+
+
+def test_what_becomes_of_attempts(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.runs.insert(make.run())
+        claimed = tx.runs.claim(make.at(1), make.at(61), 5)
+        assert claimed
+        ended = make.attempt(
+            start_time=make.at(1),
+            finish_time=make.at(2),
+            outcome=AttemptOutcome.FAILED,
+            error_reason=Reason.RATE_LIMITED,
+            message="later",
+            traffic=Traffic(1, 2, 3),
+        )
+        tx.attempts.end("r-1", ended)
+        assert tx.attempts.of_run("r-1") == [ended]
+        # What has ended is not cut short any more.
+        tx.attempts.cut_short("r-1", "gone", make.at(3))
+        assert tx.attempts.of_run("r-1") == [ended]
+        tx.runs.claim(make.at(100), make.at(160), 5)
+        tx.attempts.cut_short("other", "gone", make.at(101))
+        assert [each.outcome for each in tx.attempts.of_run("r-1")] == [AttemptOutcome.FAILED, None]
+        assert tx.runs.release_all(make.at(102)) == 1
+        _, cut = tx.attempts.of_run("r-1")
+        assert (cut.outcome, cut.finish_time) == (AttemptOutcome.CUT_SHORT, make.at(102))
+        tx.runs.delete(["r-1"])
+        assert tx.attempts.of_run("r-1") == []
+        # The run may be gone when its attempt ends, with its sync.
+        tx.attempts.end("r-1", ended)
+        assert tx.attempts.of_run("r-1") == []

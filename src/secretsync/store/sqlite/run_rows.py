@@ -27,6 +27,7 @@ RUNS = Record(
     SyncRun,
     custom={"outcome": Codec(_summary_to_json, _summary_from_json)},
     generated=frozenset({"seq"}),
+    elsewhere=frozenset({"attempts"}),
 )
 
 

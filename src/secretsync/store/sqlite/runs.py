@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from secretsync.domain.entities import RunAction, RunFilter, SyncRun
 from secretsync.domain.problems import Reason
 from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
+from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
 
 ALL_RUNS = RunFilter()
@@ -131,6 +132,7 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._attempts = RunAttempts(database)
 
     def insert(self, run: SyncRun) -> SyncRun:
         seq = RUNS.insert(self._database, run)
@@ -189,7 +191,8 @@ class Runs:
     def claim(
         self, now: datetime, lease_until: datetime, max_per_connection: int
     ) -> SyncRun | None:
-        return self._one(
+        claimed = RUNS.one(
+            self._database,
             _CLAIM,
             {
                 "now": time_to_text(now),
@@ -197,6 +200,9 @@ class Runs:
                 "max_per_connection": max_per_connection,
             },
         )
+        if claimed:
+            self._attempts.begin(claimed, now)
+        return self._whole(claimed)
 
     def renew(self, uid: str, lease_token: int, lease_until: datetime) -> bool:
         renewed = self._database.execute(
@@ -211,7 +217,7 @@ class Runs:
             "SELECT * FROM runs WHERE state = 'running' AND cancel_requested = 1",
             [],
         )
-        return [run for each in found if (run := with_details(self._database, each))]
+        return [run for each in found if (run := self._whole(each))]
 
     def prunable(
         self, sync_uid: str, *, ended_before: datetime, keep: int, settled: datetime, limit: int
@@ -244,6 +250,7 @@ class Runs:
         return None if due is None else time_from_text(due)
 
     def release_all(self, now: datetime) -> int:
+        self._attempts.cut_all_short("cut short by a restart of the server", now)
         superseded = self._database.execute(
             _SUPERSEDE, {"now": time_to_text(now), "reason": Reason.SUPERSEDED}
         )
@@ -254,4 +261,9 @@ class Runs:
         return superseded.rowcount + released.rowcount
 
     def _one(self, sql: str, parameters: Sequence[object] | dict[str, object]) -> SyncRun | None:
-        return with_details(self._database, RUNS.one(self._database, sql, parameters))
+        return self._whole(RUNS.one(self._database, sql, parameters))
+
+    def _whole(self, run: SyncRun | None) -> SyncRun | None:
+        """Return a run with what other tables hold of it."""
+        whole = with_details(self._database, run)
+        return whole and replace(whole, attempts=tuple(self._attempts.of_run(whole.uid)))

@@ -8,6 +8,7 @@ from secretsync.store.sqlite.imports import Imports
 from secretsync.store.sqlite.keys import Keys
 from secretsync.store.sqlite.ledger import Ledger
 from secretsync.store.sqlite.projects import Environments, Projects
+from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.runs import Runs
 from secretsync.store.sqlite.secrets import Secrets
 from secretsync.store.sqlite.syncs import Syncs
@@ -25,6 +26,7 @@ class SqliteTransaction:
         self.connections = Connections(database)
         self.syncs = Syncs(database)
         self.runs = Runs(database)
+        self.attempts = RunAttempts(database)
         self.ledger = Ledger(database)
         self.idempotency = Idempotency(database)
         self.keys = Keys(database)

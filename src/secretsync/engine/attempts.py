@@ -1,0 +1,70 @@
+"""What is remembered of an attempt when it ends."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from secretsync.domain.attempts import AttemptOutcome, RunAttempt, traffic_of
+from secretsync.domain.entities import RunState, SyncRun
+from secretsync.domain.problems import Problem, Reason
+from secretsync.engine.runner import RunReport, shortened
+
+
+def with_traffic(run: SyncRun, report: RunReport) -> SyncRun:
+    """Return a run with the requests of an attempt counted in."""
+    more = traffic_of((each.request_bytes, each.response_bytes) for each in report.http_requests)
+    return replace(
+        run,
+        http_request_count=run.http_request_count + more.requests,
+        request_bytes=run.request_bytes + more.request_bytes,
+        response_bytes=run.response_bytes + more.response_bytes,
+    )
+
+
+def ended_attempt(ended: SyncRun, report: RunReport, now: datetime) -> RunAttempt:
+    """Return what is remembered of an attempt.
+
+    Args:
+        ended: its run, as the attempt's report has left it.
+        report: what came of the attempt.
+        now: the time.
+    """
+    outcome, reason, message = _how(ended, report)
+    return RunAttempt(
+        number=ended.lease_token,
+        start_time=ended.start_time or now,
+        finish_time=now,
+        outcome=outcome,
+        error_reason=reason,
+        message=message,
+        traffic=traffic_of(
+            (each.request_bytes, each.response_bytes) for each in report.http_requests
+        ),
+    )
+
+
+def why_it_failed(report: RunReport) -> tuple[Reason, str]:
+    """Return why an attempt came to no result: the reason, and a message for people."""
+    if report.problem is None:
+        return Reason.INTERNAL, "the attempt ended without a result"
+    return report.problem.reason, shortened(_told(report.problem))
+
+
+def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | None, str]:
+    if report.result is not None:
+        if ended.state is RunState.SUCCEEDED or ended.cancel_requested:
+            return AttemptOutcome.SUCCEEDED, None, ""
+        return AttemptOutcome.FAILED, ended.error_reason, ended.message
+    if ended.cancel_requested:
+        return AttemptOutcome.CUT_SHORT, Reason.CANCELLED, ended.message
+    outcome = AttemptOutcome.HELD_BACK if report.unsent else AttemptOutcome.FAILED
+    return outcome, *why_it_failed(report)
+
+
+def _told(problem: Problem) -> str:
+    """Return the message with the violated fields, unless it names them itself."""
+    extra = "; ".join(
+        f"{violation.field}: {violation.description}"
+        for violation in problem.violations
+        if violation.description not in problem.message
+    )
+    return f"{problem.message}: {extra}" if extra else problem.message
