@@ -28,6 +28,11 @@ INTRODUCTION = """\
 Package `secretsync.v1`. The server also answers `grpc.health.v1.Health` (for the server as a whole,
 and per service) and server reflection (`grpc.reflection.v1alpha`).
 
+A call can say who it is from, in the metadata `x-secretsync-requester`: at most 128 printable ASCII
+characters, such as a user or the name of a pipeline. The runs that it causes show it
+(`SyncRun.requester`). It is declared, not verified, and must not hold a secret: whoever may read
+the history reads it. A value that breaks the rule, or a second one, is INVALID_ARGUMENT.
+
 Methods, names, masks, pages, etags and request ids are those of
 [google.aip.dev](https://google.aip.dev): standard methods
 ([130](https://google.aip.dev/130)), field masks ([161](https://google.aip.dev/161)), pagination

@@ -11,6 +11,7 @@ import grpc
 
 from secretsync.cli.errors import invalid
 from secretsync.cli.framework import State
+from secretsync.cli.requester import requester_metadata
 from secretsync.cli.rpc_errors import from_rpc
 from secretsync.v1.connection_service_pb2_grpc import ConnectionServiceStub
 from secretsync.v1.project_service_pb2_grpc import ProjectServiceStub
@@ -52,6 +53,7 @@ class Client:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._metadata = requester_metadata()
         self._channel = grpc.insecure_channel(
             check_address(state.address),
             options=[
@@ -111,7 +113,7 @@ class Client:
         """
         seconds = self.state.call_timeout if timeout is None else timeout
         try:
-            return method(request, timeout=seconds)
+            return method(request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise from_rpc(error, self.state.address, seconds) from None
 

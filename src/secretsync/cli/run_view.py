@@ -155,6 +155,8 @@ def fail_unless_succeeded(run: SyncRun) -> None:
 
 def _summary(run: SyncRun) -> list[tuple[str, str]]:
     fields = [("Run", run.name), ("Action", action_text(run)), ("Trigger", trigger_text(run))]
+    if run.requester:
+        fields.append(("Requester", run.requester))
     ended = run.state in {RUN_STATE_SUCCEEDED, RUN_STATE_FAILED}
     fields.append(("State", state_text(run) if ended else describe(run)))
     if message_text(run):

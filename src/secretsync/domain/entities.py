@@ -250,7 +250,8 @@ class SyncRun:
     `seq` orders runs by creation (0 until stored). `lease_token` grows with each claim: whoever
     holds an older one is fenced off. `delete_sync` asks for the sync to be deleted after success.
     `cancel_requested` of a RUNNING run asks its attempt to stop. The counts of HTTP requests and
-    bytes are those of all attempts. `attempts` is empty in lists.
+    bytes are those of all attempts. `attempts` is empty in lists. `requester` is who has
+    declared to ask for it, or for the change that caused it.
     """
 
     uid: str
@@ -275,6 +276,7 @@ class SyncRun:
     http_request_count: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
+    requester: str = ""
     attempts: tuple[RunAttempt, ...] = ()
 
     @property

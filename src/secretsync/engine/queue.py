@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.domain.requester import requester
 from secretsync.domain.runs import may_join, may_join_running, supersede
 from secretsync.store.protocol import Transaction
 
@@ -57,6 +58,7 @@ def enqueue(
         create_time=now,
         not_before=now,
         delete_sync=delete_sync,
+        requester=requester(),
     )
     if waiting:
         tx.runs.update(supersede(waiting, by=run, now=now))

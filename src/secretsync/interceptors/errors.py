@@ -13,6 +13,7 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 from grpc_status import rpc_status
 
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.domain.requester import METADATA_KEY, asked_by, check_requester
 from secretsync.engine.unexpected import unexpected
 from secretsync.interceptors.limits import bounded, shorten
 from secretsync.store.protocol import StorageFullError
@@ -41,7 +42,8 @@ class ErrorInterceptor(ServerInterceptor):
         # It parses the request itself, since gRPC would tell the client of a parser's exception.
         async def guarded(request: bytes, context: Context) -> Any:  # noqa: ANN401
             try:
-                return await inner(_parsed(parse, request), context)
+                with asked_by(_requester_of(context)):
+                    return await inner(_parsed(parse, request), context)
             except (AbortError, asyncio.CancelledError):
                 raise
             except Problem as problem:
@@ -56,6 +58,11 @@ class ErrorInterceptor(ServerInterceptor):
             request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
+
+
+def _requester_of(context: Context) -> str:
+    metadata = context.invocation_metadata() or ()
+    return check_requester([value for key, value in metadata if key == METADATA_KEY])
 
 
 def _parsed(parse: Callable[[bytes], Any], request: bytes) -> Any:  # noqa: ANN401

@@ -100,6 +100,7 @@ def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = Non
             else None
         ),
         cancel_requested=run.cancel_requested,
+        requester=run.requester,
         attempts=[_attempt_message(each) for each in run.attempts],
         http_request_count=run.http_request_count,
         request_bytes=run.request_bytes,

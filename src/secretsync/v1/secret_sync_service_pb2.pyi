@@ -520,6 +520,7 @@ class SyncRun(_message.Message):
     HTTP_REQUESTS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     HTTP_REQUEST_COUNT_FIELD_NUMBER: _builtins.int
     REQUEST_BYTES_FIELD_NUMBER: _builtins.int
@@ -544,6 +545,11 @@ class SyncRun(_message.Message):
     """How many attempts it has at most. Only errors that can pass are tried again."""
     cancel_requested: _builtins.bool
     """Whether somebody has cancelled it. A RUNNING run ends when its attempt has stopped."""
+    requester: _builtins.str
+    """Who asked for it, or for the change that caused it: what the caller declared in the metadata
+    `x-secretsync-requester`. Nobody has verified it. Whose later triggers it answers too is not
+    listed. Empty if nothing was declared.
+    """
     http_request_count: _builtins.int
     """How many HTTP requests all attempts have made. What an attempt did that was cut short by a
     restart or a lost lease is not known, and not counted here and in the next two.
@@ -615,6 +621,7 @@ class SyncRun(_message.Message):
         http_requests: _abc.Iterable[Global___HttpRequest] | None = ...,
         progress: Global___RunProgress | None = ...,
         cancel_requested: _builtins.bool = ...,
+        requester: _builtins.str = ...,
         attempts: _abc.Iterable[Global___RunAttempt] | None = ...,
         http_request_count: _builtins.int = ...,
         request_bytes: _builtins.int = ...,
@@ -622,7 +629,7 @@ class SyncRun(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "request_bytes", b"request_bytes", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "request_bytes", b"request_bytes", "requester", b"requester", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

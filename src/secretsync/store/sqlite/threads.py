@@ -1,5 +1,6 @@
 """Threads that each own a connection, and carry out units of work from one queue."""
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -45,7 +46,9 @@ class ConnectionThreads:
     def submit(self, work: Callable[[SqliteTransaction], T]) -> Future[T]:
         """Queue a unit of work. Cancelling the future has an effect only until it begins."""
         future: Future[T] = Future()
-        self._jobs.put(_Job(work, future))
+        # The work sees the context variables of whoever submits it, as it would without threads.
+        context = contextvars.copy_context()
+        self._jobs.put(_Job(lambda tx: context.run(work, tx), future))
         return future
 
     def stop(self) -> None:

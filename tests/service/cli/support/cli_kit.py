@@ -60,6 +60,7 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, Message]] = []
+        self.requesters: list[str | None] = []
         self.replies: dict[str, Reply | list[Reply]] = {}
         self._server = grpc.server(
             ThreadPoolExecutor(4),
@@ -103,6 +104,8 @@ class FakeServer:
 
         def handle(request: Message, context: grpc.ServicerContext) -> Message:
             self.requests.append((method.name, request))
+            metadata = dict(context.invocation_metadata())
+            self.requesters.append(metadata.get("x-secretsync-requester"))
             reply = self.replies.get(method.name, answer_type())
             if isinstance(reply, list):
                 reply = reply.pop(0) if len(reply) > 1 else reply[0]

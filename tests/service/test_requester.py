@@ -1,0 +1,72 @@
+"""Runs tell who their callers have said to be; bad declarations are refused and change nothing."""
+
+from typing import Any
+
+import pytest
+from refusals import invalid_fields
+from service_kit import CONNECTION, DEV, SHOP, SYNC, Service, struct
+
+from secretsync.v1 import secret_service_pb2 as secret_pb
+from secretsync.v1 import secret_sync_service_pb2 as pb
+
+KEY = "x-secretsync-requester"
+
+
+def by(*names: str) -> dict[str, Any]:
+    return {"metadata": tuple((KEY, name) for name in names)}
+
+
+async def put(service: Service, value: str, *names: str) -> None:
+    secret = secret_pb.Secret(key="A", value=value)
+    request = secret_pb.SetSecretsRequest(parent=DEV, secrets=[secret])
+    await service.secrets.SetSecrets(request, **by(*names))
+
+
+@pytest.fixture
+async def shop(service: Service) -> Service:
+    await service.add_project()
+    await service.connect()
+    await put(service, "a")
+    return service
+
+
+async def test_each_run_tells_of_the_call_that_caused_it(shop: Service) -> None:
+    sync = pb.SecretSync(
+        connection=CONNECTION,
+        source=pb.SecretSource(environment=DEV),
+        destination_config=struct({"place": "web"}),
+    )
+    await shop.syncs.CreateSecretSync(
+        pb.CreateSecretSyncRequest(parent=SHOP, secret_sync_id="web", secret_sync=sync),
+        **by("ann"),
+    )
+    await shop.quiet()
+    await put(shop, "b", "bob's pipeline")
+    await shop.quiet()
+    await put(shop, "c")
+    await shop.quiet()
+    queued = await shop.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC), **by("x" * 128))
+    assert queued.requester == "x" * 128
+    await shop.quiet()
+    removal = await shop.syncs.RemoveSecrets(pb.RemoveSecretsRequest(name=SYNC), **by("eve"))
+    await shop.ended(removal.name)
+    runs = await shop.runs()
+    assert [run.requester for run in runs] == ["ann", "bob's pipeline", "", "x" * 128, "eve"]
+
+
+async def test_who_joins_a_waiting_run_is_not_listed(shop: Service) -> None:
+    shop.recorder.open.clear()
+    await shop.add_sync()
+    [first] = await shop.runs()
+    await shop.until(first.name, pb.RUN_STATE_RUNNING)
+    await put(shop, "b", "ann")
+    await put(shop, "c", "bob")
+    shop.recorder.open.set()
+    assert [run.requester for run in await shop.quiet()] == ["", "ann"]
+
+
+@pytest.mark.parametrize("names", [("x" * 129,), ("ann", "bob")])
+async def test_a_bad_one_is_refused(shop: Service, names: tuple[str, ...]) -> None:
+    before = shop.dump()
+    assert set(await invalid_fields(put(shop, "b", *names))) == {f"metadata.{KEY}"}
+    assert shop.dump() == before
