@@ -12,6 +12,7 @@ from secretsync.adapter import RateLimited, Unavailable
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync.v1.error_reason_pb2 import ErrorReason
 
+NIGHTLY = pb.Schedule(cron="30 3 * * *", time_zone="Europe/Berlin")
 OTHER = f"{SHOP}/connections/other"
 # Per path of the update mask: what to send, and what the sync then shows under the path.
 CHANGES: dict[str, tuple[dict[str, Any], object]] = {
@@ -42,6 +43,7 @@ CHANGES: dict[str, tuple[dict[str, Any], object]] = {
     ),
     "is_enabled": ({"is_enabled": False}, False),
     "is_auto_sync_enabled": ({"is_auto_sync_enabled": False}, False),
+    "schedule": ({"schedule": NIGHTLY}, NIGHTLY),
 }
 every_path = pytest.mark.parametrize("path", CHANGES)
 EVERYTHING: dict[str, Any] = {
@@ -52,6 +54,7 @@ EVERYTHING: dict[str, Any] = {
     "sync_options": pb.SyncOptions(key_schema="A_{{secretKey}}", disable_secret_deletion=True),
     "is_enabled": False,
     "is_auto_sync_enabled": False,
+    "schedule": NIGHTLY,
 }
 
 
@@ -114,6 +117,7 @@ async def test_an_empty_mask_means_the_fields_that_are_set(web: Service, path: s
             "sync_options",
             "is_enabled",
             "is_auto_sync_enabled",
+            "schedule",
         ],
     ],
 )
@@ -161,7 +165,7 @@ async def test_required_fields_cannot_be_emptied(web: Service) -> None:
 
 
 @every_path
-async def test_a_change_of_anything_but_the_description_queues_a_run(
+async def test_a_change_that_the_destination_may_have_to_follow_queues_a_run(
     web: Service, recorder: Recorder, path: str
 ) -> None:
     await web.update_sync(is_auto_sync_enabled=True)
@@ -169,7 +173,7 @@ async def test_a_change_of_anything_but_the_description_queues_a_run(
     runs = len(await web.quiet())
     changed = await web.update_sync([path], **EVERYTHING | CHANGES[path][0])
     new = (await web.quiet())[runs:]
-    silent = {"description", "is_enabled", "is_auto_sync_enabled"}
+    silent = {"description", "is_enabled", "is_auto_sync_enabled", "schedule"}
     expected = changed.version != before.version and path not in silent
     assert [run.trigger for run in new] == [pb.RUN_TRIGGER_UPDATE] * expected
     assert all(run.state == pb.RUN_STATE_SUCCEEDED for run in new)

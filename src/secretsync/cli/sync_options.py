@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import update_wrapper
 from typing import Any
 
 import click
+from google.protobuf.message import Message
 
 from secretsync.cli.assignments import (
     assign,
@@ -17,6 +19,7 @@ from secretsync.cli.assignments import (
 from secretsync.cli.client import Client
 from secretsync.cli.lookups import get_connection, get_destination
 from secretsync.cli.names import child_name
+from secretsync.cli.schedule_options import schedule_of, schedule_options
 from secretsync.cli.schema import Schema
 from secretsync.v1.secret_sync_service_pb2 import (
     INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_DESTINATION,
@@ -47,6 +50,10 @@ class SyncOptions:
     disable_secret_deletion: bool | None
     enabled: bool | None
     auto_sync: bool | None
+    every: timedelta | None
+    cron: str | None
+    time_zone: str | None
+    no_schedule: bool
     description: str | None
 
     def settings(self, client: Client) -> dict[str, Any]:
@@ -68,6 +75,9 @@ class SyncOptions:
             "sync_options.disable_secret_deletion": self.disable_secret_deletion,
             "is_enabled": self.enabled,
             "is_auto_sync_enabled": self.auto_sync,
+            "schedule": schedule_of(
+                self.every, self.cron, self.time_zone, no_schedule=self.no_schedule
+            ),
         }
         return {path: value for path, value in given.items() if value is not None}
 
@@ -149,6 +159,7 @@ def _options(*, create: bool) -> list[Callable[[Callable[..., None]], Callable[.
             default=None,
             help="Whether changes queue runs. Default: they do.",
         ),
+        *schedule_options(),
         click.option("--description", metavar="TEXT", help="At most 256 characters."),
     ]
 
@@ -159,7 +170,7 @@ def build(
     """Return a sync with these settings.
 
     Args:
-        settings: values by path, as SyncOptions.settings returns them.
+        settings: values by path, as SyncOptions.settings returns them; an empty message unsets.
         config: the configuration; None to leave it unset.
         name: which sync it is, in an update.
         etag: what the update is based on.
@@ -170,7 +181,10 @@ def build(
         target: Any = sync
         for parent in parents:
             target = getattr(target, parent)
-        setattr(target, last, value)
+        if not isinstance(value, Message):
+            setattr(target, last, value)
+        elif value.ByteSize():
+            getattr(target, last).CopyFrom(value)
     if config is not None:
         sync.destination_config.CopyFrom(to_struct(config))
     return sync

@@ -6,6 +6,7 @@ from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
 from secretsync.cli.output import note, print_fields, print_json, print_message, say, to_dict
 from secretsync.cli.run_view import fail_unless_succeeded, show_ended_run
+from secretsync.cli.schedule_options import schedule_text
 from secretsync.cli.sync_options import BEHAVIORS
 from secretsync.cli.waiting import wait_for_run
 from secretsync.cli.words import enum_text, time_and_age, value_text, yes_no
@@ -49,6 +50,8 @@ def show_sync(sync: SecretSync) -> None:
             ("Deletes secrets", yes_no(not options.disable_secret_deletion)),
             ("Enabled", yes_no(sync.is_enabled)),
             ("Auto-sync", yes_no(sync.is_auto_sync_enabled)),
+            ("Schedule", schedule_text(sync.schedule)),
+            ("Next run", time_and_age(sync.next_run_time)),
             ("Last sync", _status_text(sync.sync_status)),
             ("Last import", _status_text(sync.import_status)),
             ("Last removal", _status_text(sync.remove_status)),

@@ -9,6 +9,7 @@ from typing import Any
 from secretsync.adapter import Action, KeyResult
 from secretsync.domain.attempts import RunAttempt
 from secretsync.domain.problems import Reason
+from secretsync.domain.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,8 @@ class SecretSync:
     """A secret sync.
 
     `target_key` names the document that it writes to; `initialized` tells whether a run has
-    succeeded since the sync began to write there.
+    succeeded since the sync began to write there. `next_run_time` is when its schedule is due, None
+    if it has none or is disabled; `clock_time` is when that was set, by the clock of that time.
     """
 
     uid: str
@@ -172,6 +174,9 @@ class SecretSync:
     options: SyncOptions = field(default_factory=SyncOptions)
     is_enabled: bool = True
     is_auto_sync_enabled: bool = True
+    schedule: Schedule | None = None
+    next_run_time: datetime | None = None
+    clock_time: datetime | None = None
     target_key: str
     initialized: bool = False
     version: int = 1
@@ -203,6 +208,7 @@ class RunTrigger(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     SOURCE_CHANGE = "source-change"
+    SCHEDULE = "schedule"
 
 
 class RunState(StrEnum):

@@ -14,6 +14,7 @@ from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.history import History
 from secretsync.engine.protocol import Progress
 from secretsync.engine.runner import Runner
+from secretsync.engine.schedules import is_due, queue_due
 from secretsync.engine.worker import Worker
 from secretsync.logs import describe_exception
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction
@@ -120,6 +121,7 @@ class EmbeddedEngine:
             self._wakeup.clear()
             try:
                 await self._stop_cancelled()
+                await self._queue_due()
                 await self._claim_all()
                 pause = await self._pause()
             except StorageFullError:
@@ -134,6 +136,10 @@ class EmbeddedEngine:
     async def _stop_cancelled(self) -> None:
         for run in await self._store.read(lambda tx: tx.runs.cancelling()):
             self._worker.stop(run)
+
+    async def _queue_due(self) -> None:
+        while await self._store.read(lambda tx: is_due(tx, self._clock())):
+            await self._store.write(lambda tx: queue_due(tx, self._clock()))
 
     async def _claim_all(self) -> None:
         while self._may_claim():
@@ -165,7 +171,8 @@ class EmbeddedEngine:
         self.wake()
 
     async def _pause(self) -> float:
-        due = await self._store.read(lambda tx: tx.runs.next_due())
+        moments = await self._store.read(lambda tx: (tx.runs.next_due(), tx.syncs.next_due()))
+        due = min((moment for moment in moments if moment), default=None)
         if due is None:
             return self._settings.lease
         # What is due already waits for another run to end, which wakes the dispatcher; the poll

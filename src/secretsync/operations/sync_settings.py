@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from secretsync.adapter import AdapterModel, ValidateRequest
-from secretsync.domain import key_schema, names
+from secretsync.domain import key_schema, names, schedules
 from secretsync.domain.entities import (
     Connection,
     Environment,
@@ -24,6 +24,7 @@ from secretsync.domain.problems import (
     already_exists,
     not_found,
 )
+from secretsync.domain.schedules import Schedule
 from secretsync.engine.sealed import stored_credentials
 from secretsync.operations import lookups
 from secretsync.operations.app import App
@@ -44,6 +45,7 @@ class SyncSettings:
     options: SyncOptions = field(default_factory=SyncOptions)
     is_enabled: bool = True
     is_auto_sync_enabled: bool = True
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ def _check_plain(parent: str, settings: SyncSettings, violations: Violations) ->
     violations.check(
         f"{top}.sync_options.key_schema", key_schema.complaint(settings.options.key_schema)
     )
+    if settings.schedule:
+        for name, complaint in schedules.complaints(settings.schedule):
+            violations.add(f"{top}.schedule.{name}".rstrip("."), complaint)
     owner = names.PROJECT.parse(parent)
     for name, pattern, value in (
         ("connection", names.CONNECTION, settings.connection),
@@ -265,6 +270,7 @@ def settings_of(sync: SecretSync) -> SyncSettings:
         options=sync.options,
         is_enabled=sync.is_enabled,
         is_auto_sync_enabled=sync.is_auto_sync_enabled,
+        schedule=sync.schedule,
     )
 
 

@@ -19,6 +19,7 @@ from secretsync.domain.problems import (
     Reason,
     Violations,
 )
+from secretsync.engine.schedules import begin_times, keep_times
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.connections import check_movable
@@ -54,6 +55,7 @@ def create_secret_sync(
         update_time=now,
         **_fields(resolved, proved.settings),
     )
+    sync = begin_times(sync, now)
     tx.syncs.insert(sync)
     _queue(app, tx, sync, RunTrigger.CREATE)
     return sync
@@ -86,6 +88,7 @@ def _fields(resolved: Resolved, settings: SyncSettings) -> dict[str, Any]:
         "options": settings.options,
         "is_enabled": settings.is_enabled,
         "is_auto_sync_enabled": settings.is_auto_sync_enabled,
+        "schedule": settings.schedule,
     }
 
 
@@ -122,7 +125,7 @@ def list_secret_syncs(tx: Transaction, parent: str, request: PageRequest) -> Pag
 def update_secret_sync(
     app: App, tx: Transaction, name: str, etag: str, before: SyncSettings, proved: ProvedSettings
 ) -> SecretSync:
-    """Change a sync to proved settings, and queue a run if anything but the description changed.
+    """Change a sync to proved settings, and queue a run if the destination may have to follow.
 
     Args:
         app: the parts to work with.
@@ -159,9 +162,15 @@ def update_secret_sync(
         initialized=sync.initialized and not moved,
         **_fields(resolved, proved.settings),
     )
+    changed = keep_times(changed, sync, changed.update_time)
     tx.syncs.update(changed)
     if not changed.is_enabled:
         _end_waiting(app, tx, changed)
-    if replace(proved.settings, description=before.description) != before:
+    if _without_effect(proved.settings, before) != before:
         _queue(app, tx, changed, RunTrigger.UPDATE)
     return changed
+
+
+def _without_effect(settings: SyncSettings, before: SyncSettings) -> SyncSettings:
+    """Return settings with those as before that say nothing of what the destination holds."""
+    return replace(settings, description=before.description, schedule=before.schedule)

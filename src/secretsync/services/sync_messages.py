@@ -16,6 +16,7 @@ from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
 from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.runs import status_message
+from secretsync.services.schedules import schedule_message, schedule_of
 from secretsync.services.translate import plain, present_fields, struct, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
 
@@ -60,6 +61,7 @@ def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
         "is_auto_sync_enabled": (
             wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
         ),
+        "schedule": schedule_of(wanted),
     }
 
 
@@ -102,6 +104,8 @@ def sync_message(sync: SecretSync, last: LastRuns) -> pb.SecretSync:
         sync_options=_options_message(sync.options),
         is_enabled=sync.is_enabled,
         is_auto_sync_enabled=sync.is_auto_sync_enabled,
+        schedule=schedule_message(sync.schedule),
+        next_run_time=timestamp(sync.next_run_time),
         version=sync.version,
         etag=etag_of(sync),
         create_time=timestamp(sync.create_time),

@@ -110,6 +110,8 @@ class _RunTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunTrigger
     """The secret sync was changed."""
     RUN_TRIGGER_SOURCE_CHANGE: _RunTrigger.ValueType  # 4
     """A secret or an import that the sync depends on was changed."""
+    RUN_TRIGGER_SCHEDULE: _RunTrigger.ValueType  # 5
+    """A time of the sync's schedule has come."""
 
 class RunTrigger(_RunTrigger, metaclass=_RunTriggerEnumTypeWrapper):
     """Why a run was queued."""
@@ -124,6 +126,8 @@ RUN_TRIGGER_UPDATE: RunTrigger.ValueType  # 3
 """The secret sync was changed."""
 RUN_TRIGGER_SOURCE_CHANGE: RunTrigger.ValueType  # 4
 """A secret or an import that the sync depends on was changed."""
+RUN_TRIGGER_SCHEDULE: RunTrigger.ValueType  # 5
+"""A time of the sync's schedule has come."""
 Global___RunTrigger: _TypeAlias = RunTrigger  # noqa: Y015
 
 class _RunAction:
@@ -301,6 +305,8 @@ class SecretSync(_message.Message):
     SYNC_STATUS_FIELD_NUMBER: _builtins.int
     IMPORT_STATUS_FIELD_NUMBER: _builtins.int
     REMOVE_STATUS_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
     Output only in a create request.
@@ -357,6 +363,16 @@ class SecretSync(_message.Message):
     def remove_status(self) -> Global___RunStatus:
         """The last run that removed, or is to. Output only."""
 
+    @_builtins.property
+    def schedule(self) -> Global___Schedule:
+        """When it runs because time has passed, whatever is_auto_sync_enabled says. Replaced whole.
+        Default: not set, never.
+        """
+
+    @_builtins.property
+    def next_run_time(self) -> _timestamp_pb2.Timestamp:
+        """When the schedule is due next; not set if there is none, or the sync is disabled. Output only."""
+
     def __init__(
         self,
         *,
@@ -377,10 +393,12 @@ class SecretSync(_message.Message):
         sync_status: Global___RunStatus | None = ...,
         import_status: Global___RunStatus | None = ...,
         remove_status: Global___RunStatus | None = ...,
+        schedule: Global___Schedule | None = ...,
+        next_run_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "remove_status", b"remove_status", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "name", b"name", "remove_status", b"remove_status", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -424,6 +442,53 @@ class SecretSource(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SecretSource: _TypeAlias = SecretSource  # noqa: Y015
+
+@_typing.final
+class Schedule(_message.Message):
+    """When a sync runs because time has passed. What was missed, because the server was not running or
+    its clock was set, is made up for by one run. A time that comes while a run of the sync waits is
+    answered by that one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    CRON_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    cron: _builtins.str
+    """A cron expression of five fields: minute, hour, day of the month, month, day of the week (0
+    and 7 are Sunday), with `*`, lists, ranges, steps, and three-letter names of months and days;
+    at most 100 characters. If both kinds of day are restricted, either of them suffices. A time
+    of day that daylight saving time skips comes right after the gap; one that comes twice counts
+    once, unless the expression names every hour or minute.
+    """
+    time_zone: _builtins.str
+    """What the cron expression's times are in, an IANA time zone such as `Europe/Berlin`. Default:
+    UTC. Must be empty with an interval.
+    """
+    @_builtins.property
+    def interval(self) -> _duration_pb2.Duration:
+        """From one time to the next, from 1 minute to 366 days; counts from when the schedule was set,
+        or the sync enabled. The first time comes up to a tenth of it earlier (at most 5 minutes),
+        so that syncs which were made together are not due together for ever after.
+        """
+
+    def __init__(
+        self,
+        *,
+        interval: _duration_pb2.Duration | None = ...,
+        cron: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "interval", b"interval", "timing", b"timing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "interval", b"interval", "time_zone", b"time_zone", "timing", b"timing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["interval", "cron"]  # noqa: Y015
+    _WhichOneofArgType_timing: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_timing) -> _WhichOneofReturnType_timing | None: ...
+
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
 
 @_typing.final
 class SyncOptions(_message.Message):
@@ -1267,7 +1332,7 @@ class UpdateSecretSyncRequest(_message.Message):
         """Fields to change: description, connection, source, source.environment, source.secret_path,
         source.recursive, destination_config, sync_options, sync_options.initial_sync_behavior,
         sync_options.key_schema, sync_options.disable_secret_deletion, is_enabled,
-        is_auto_sync_enabled, or `*` for all. Default: the fields that are set.
+        is_auto_sync_enabled, schedule, or `*` for all. Default: the fields that are set.
         """
 
     def __init__(

@@ -145,8 +145,8 @@ class SecretSyncServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSecretSync(self, request, context):
-        """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-        Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+        """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
+        on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
         the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
         destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
         there because a run is under way (RESOURCE_IN_USE).

@@ -50,8 +50,8 @@ class SecretSyncServiceStub:
     ListSecretSyncs: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSecretSyncsRequest, _secret_sync_service_pb2.ListSecretSyncsResponse]
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
-    """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-    Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+    """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
+    on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
     the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
     destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
     there because a run is under way (RESOURCE_IN_USE).
@@ -127,8 +127,8 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     ListSecretSyncs: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSecretSyncsRequest, _secret_sync_service_pb2.ListSecretSyncsResponse]  # type: ignore[assignment]
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
-    """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-    Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+    """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
+    on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
     the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
     destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
     there because a run is under way (RESOURCE_IN_USE).
@@ -225,8 +225,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_sync_service_pb2.UpdateSecretSyncRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
-        """Changes a secret sync. If anything but the description changed, a run is queued as on create.
-        Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
+        """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
+        on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
         the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
         destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
         there because a run is under way (RESOURCE_IN_USE).

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
 from secretsync.domain.entities import FolderRef, InitialSyncBehavior, SecretSync, SyncOptions
+from secretsync.domain.schedules import Schedule
 from secretsync.store.sqlite.paths import ancestors
-from secretsync.store.sqlite.rows import Codec, Record, to_json
+from secretsync.store.sqlite.rows import Codec, Record, time_from_text, time_to_text, to_json
 
 
 def _options_from_json(text: str) -> SyncOptions:
@@ -17,10 +19,29 @@ def _options_from_json(text: str) -> SyncOptions:
     return SyncOptions(initial_sync_behavior=behavior, **stored)
 
 
+def _schedule_to_json(schedule: Schedule | None) -> str | None:
+    if schedule is None:
+        return None
+    seconds = schedule.interval.total_seconds() if schedule.interval else None
+    return to_json({**asdict(schedule), "interval": seconds})
+
+
+def _schedule_from_json(text: str | None) -> Schedule | None:
+    if text is None:
+        return None
+    stored = json.loads(text)
+    seconds = stored.pop("interval")
+    interval = None if seconds is None else timedelta(seconds=seconds)
+    return Schedule(interval=interval, **stored)
+
+
 SYNCS = Record(
     "secret_syncs",
     SecretSync,
-    custom={"options": Codec(lambda options: to_json(asdict(options)), _options_from_json)},
+    custom={
+        "options": Codec(lambda options: to_json(asdict(options)), _options_from_json),
+        "schedule": Codec(_schedule_to_json, _schedule_from_json),
+    },
 )
 
 
@@ -61,6 +82,26 @@ class Syncs:
 
     def delete(self, uid: str) -> None:
         self._database.execute("DELETE FROM secret_syncs WHERE uid = ?", [uid])
+
+    def due(self, now: datetime, limit: int) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE next_run_time <= ? ORDER BY next_run_time LIMIT ?",
+            [time_to_text(now), limit],
+        )
+
+    def timed_after(self, moment: datetime, limit: int) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE clock_time > ? LIMIT ?",
+            [time_to_text(moment), limit],
+        )
+
+    def next_due(self) -> datetime | None:
+        [[due]] = self._database.execute(
+            "SELECT min(next_run_time) FROM secret_syncs WHERE next_run_time IS NOT NULL"
+        )
+        return None if due is None else time_from_text(due)
 
     def using_connection(self, connection_uid: str) -> Sequence[SecretSync]:
         return SYNCS.all(

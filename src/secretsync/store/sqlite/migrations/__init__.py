@@ -12,6 +12,7 @@ from secretsync.store.errors import NewerDatabaseError
 from secretsync.store.sqlite.migrations import resources as _resources  # noqa: F401
 from secretsync.store.sqlite.migrations import runs as _runs  # noqa: F401
 from secretsync.store.sqlite.migrations import history as _history  # noqa: F401
+from secretsync.store.sqlite.migrations import schedules as _schedules  # noqa: F401
 from secretsync.store.sqlite.migrations.known import migrations
 # isort: on
 
