@@ -74,3 +74,29 @@ async def test_a_run_tells_of_its_attempts(service: Service) -> None:
     assert second.error_reason == ErrorReason.ERROR_REASON_UNSPECIFIED
     assert first.start_time.ToDatetime() <= first.finish_time.ToDatetime()
     assert second.finish_time == run.finish_time
+
+
+async def test_a_partial_success_is_shown_found_and_finished(service: Service) -> None:
+    await service.add_project()
+    await service.connect()
+    await service.put({"A": "a", "B": "b"})
+    service.recorder.refused = {"B"}
+    await service.add_sync(is_auto_sync_enabled=False)
+    run = await service.trigger()
+    assert run.state == pb.RUN_STATE_PARTIALLY_SUCCEEDED
+    assert run.error_reason == ErrorReason.ERROR_REASON_KEYS_FAILED
+    assert (run.counts.created, run.counts.failed) == (1, 1)
+    assert [(each.key, each.action, each.reason) for each in run.key_results] == [
+        ("A", pb.KEY_ACTION_CREATED, ""),
+        ("B", pb.KEY_ACTION_FAILED, "Too long."),
+    ]
+    assert {each.outcome for each in run.attempts} == {pb.ATTEMPT_OUTCOME_PARTIALLY_SUCCEEDED}
+    shown = (await service.sync()).sync_status
+    assert (shown.state, shown.message) == (run.state, run.message)
+    only = pb.ListSyncRunsRequest(parent=SYNC, states=[pb.RUN_STATE_PARTIALLY_SUCCEEDED])
+    [found] = (await service.syncs.ListSyncRuns(only)).sync_runs
+    assert found.name == run.name
+    service.recorder.refused = set()
+    finished = await service.trigger()
+    assert finished.state == pb.RUN_STATE_SUCCEEDED
+    assert (finished.counts.created, finished.counts.unchanged) == (1, 1)

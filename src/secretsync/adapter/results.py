@@ -14,6 +14,8 @@ class Action(StrEnum):
     UNCHANGED = "unchanged"
     DELETED = "deleted"
     SKIPPED = "skipped"
+    FAILED = "failed"
+    """It was to be written or deleted, and could not be; another attempt may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class KeyResult:
         key: the secret key at the source; empty if what was deleted never had one.
         name: the name at the destination.
         action: what happened.
-        reason: why, for people; empty where the action says it all.
+        reason: why, for people; empty where the action says it all. Never empty if it failed.
     """
 
     key: str
@@ -54,8 +56,12 @@ class RunResult:
     """What a sync or a removal did, all of it verified by reading the destination again.
 
     Attributes:
-        keys: one result for each key that was desired, deleted or skipped.
-        ledger: the new ledger in whole; it replaces the old one.
+        keys: one result for each key that was desired, deleted or skipped, and for each that was to
+            be deleted and could not be. If some failed, the run is tried again, and has succeeded
+            in part if some keep failing. An adapter that writes everything or nothing has none: it
+            raises.
+        ledger: the new ledger in whole; it replaces the old one. Of a key that failed it has what
+            it had before, with `version` None if the value that is there now is not certain.
         version_before: the destination's version that the write was based on, None if it has none.
         version_after: its version after the write, equal to `version_before` if nothing was
             written; None if it cannot be told that only this write happened in between.

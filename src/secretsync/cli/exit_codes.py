@@ -23,7 +23,7 @@ that, all errors of that command exit with `ExitCode.FAILED`, wrong usage includ
 
 MEANINGS = {
     ExitCode.OK: "all went well",
-    ExitCode.FAILED: "the run or the operation failed, or its output could not be written",
+    ExitCode.FAILED: "a run or operation failed, if only in part, or its output was not written",
     ExitCode.INVALID: "wrong usage or invalid input; of `sync plan`: there is something to do",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.CONFLICT: "a conflict or an unmet condition: it exists, is in use, was changed",

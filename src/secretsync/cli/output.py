@@ -26,6 +26,7 @@ _STYLES = {
     "disabled": "yellow",
     "failed": "bold red",
     "no": "yellow",
+    "partially-succeeded": "yellow",
     "running": "cyan",
     "skipped": "yellow",
     "succeeded": "green",

@@ -9,7 +9,7 @@ from secretsync.cli.client import Client
 from secretsync.cli.errors import CliError
 from secretsync.cli.names import short_name
 from secretsync.cli.output import print_fields, print_message, print_table, say
-from secretsync.cli.waiting import describe
+from secretsync.cli.waiting import ENDED, describe
 from secretsync.cli.words import (
     bytes_text,
     duration_text,
@@ -22,7 +22,7 @@ from secretsync.v1.error_reason_pb2 import ErrorReason
 from secretsync.v1.secret_sync_service_pb2 import (
     KEY_ACTION_UNCHANGED,
     RUN_STATE_FAILED,
-    RUN_STATE_SUCCEEDED,
+    RUN_STATE_PARTIALLY_SUCCEEDED,
     KeyAction,
     RunAction,
     RunState,
@@ -73,6 +73,7 @@ def counts_text(run: SyncRun) -> str:
         (counts.unchanged, "unchanged"),
         (counts.deleted, "deleted"),
         (counts.skipped, "skipped"),
+        (counts.failed, "failed"),
     )
     return ", ".join(f"{count} {word}" for count, word in parts if count) or "no keys"
 
@@ -146,10 +147,11 @@ def show_ended_run(client: Client, run: SyncRun, *, show_all: bool) -> None:
 
 
 def fail_unless_succeeded(run: SyncRun) -> None:
-    """Raise CliError if a run failed."""
-    if run.state == RUN_STATE_FAILED:
+    """Raise CliError if a run failed, or succeeded in part only."""
+    if run.state in {RUN_STATE_FAILED, RUN_STATE_PARTIALLY_SUCCEEDED}:
+        how = "failed" if run.state == RUN_STATE_FAILED else "succeeded in part only"
         raise CliError(
-            f"the run {short_name(run.name)} failed: {run.message}", reason=reason_text(run)
+            f"the run {short_name(run.name)} {how}: {run.message}", reason=reason_text(run)
         )
 
 
@@ -157,7 +159,7 @@ def _summary(run: SyncRun) -> list[tuple[str, str]]:
     fields = [("Run", run.name), ("Action", action_text(run)), ("Trigger", trigger_text(run))]
     if run.requester:
         fields.append(("Requester", run.requester))
-    ended = run.state in {RUN_STATE_SUCCEEDED, RUN_STATE_FAILED}
+    ended = run.state in ENDED
     fields.append(("State", state_text(run) if ended else describe(run)))
     if message_text(run):
         fields.append(("Message", run.message))

@@ -15,6 +15,7 @@ from secretsync.cli.text import printable
 from secretsync.cli.words import age_text, enum_text
 from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_FAILED,
+    RUN_STATE_PARTIALLY_SUCCEEDED,
     RUN_STATE_PENDING,
     RUN_STATE_RUNNING,
     RUN_STATE_SUCCEEDED,
@@ -26,7 +27,8 @@ from secretsync.v1.secret_sync_service_pb2 import (
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _PAUSE_GROWTH = 1.5
-_ENDED = frozenset({RUN_STATE_SUCCEEDED, RUN_STATE_FAILED})
+ENDED = frozenset({RUN_STATE_SUCCEEDED, RUN_STATE_FAILED, RUN_STATE_PARTIALLY_SUCCEEDED})
+"""The states that a run does not leave."""
 
 
 def wait_for_run(client: Client, name: str) -> SyncRun:
@@ -46,7 +48,7 @@ def wait_for_run(client: Client, name: str) -> SyncRun:
         try:
             while True:
                 run = client.call(client.syncs.GetSyncRun, GetSyncRunRequest(name=name))
-                if run.state in _ENDED:
+                if run.state in ENDED:
                     return run
                 progress.update(
                     task,

@@ -18,6 +18,8 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     CUT_SHORT = "cut-short"
     """It did not come to its end: a restart, a lost lease, or somebody who cancelled the run."""
+    PARTIALLY_SUCCEEDED = "partially-succeeded"
+    """Some keys failed, and it said which."""
     HELD_BACK = "held-back"
     """It sent nothing, since its connection was in a pause."""
 

@@ -218,9 +218,10 @@ class RunState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    PARTIALLY_SUCCEEDED = "partially-succeeded"
 
 
-ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED})
+ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.PARTIALLY_SUCCEEDED})
 """The states that a run does not leave."""
 
 

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INTERNAL = "INTERNAL"
     CANCELLED = "CANCELLED"
     RUN_ENDED = "RUN_ENDED"
+    KEYS_FAILED = "KEYS_FAILED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """What is remembered of an attempt when it ends."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt, traffic_of
-from secretsync.domain.entities import RunState, SyncRun
+from secretsync.domain.entities import RunOutcome, RunState, SyncRun
+from secretsync.domain.partial import failed, joined, told_of_failed
 from secretsync.domain.problems import Problem, Reason
 from secretsync.engine.runner import RunReport, shortened
 
@@ -18,6 +20,22 @@ def with_traffic(run: SyncRun, report: RunReport) -> SyncRun:
         request_bytes=run.request_bytes + more.request_bytes,
         response_bytes=run.response_bytes + more.response_bytes,
     )
+
+
+def outcome_of(run: SyncRun, report: RunReport) -> RunOutcome:
+    """Return what a run has done after an attempt, with what it had done in earlier ones.
+
+    Args:
+        run: the run, as the attempt found it.
+        report: what came of the attempt.
+    """
+    latest, earlier = report.outcome(), run.outcome
+    if not earlier.keys:
+        return latest
+    if report.result is None:
+        return replace(earlier, http_requests=latest.http_requests)
+    keys = joined(earlier.keys, latest.keys)
+    return replace(latest, keys=keys, counts=Counter(each.action for each in keys))
 
 
 def ended_attempt(ended: SyncRun, report: RunReport, now: datetime) -> RunAttempt:
@@ -53,6 +71,9 @@ def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | No
     if report.result is not None:
         if ended.state is RunState.SUCCEEDED or ended.cancel_requested:
             return AttemptOutcome.SUCCEEDED, None, ""
+        if failed(report.result.keys):
+            told = shortened(told_of_failed(report.result.keys))
+            return AttemptOutcome.PARTIALLY_SUCCEEDED, Reason.KEYS_FAILED, told
         return AttemptOutcome.FAILED, ended.error_reason, ended.message
     if ended.cancel_requested:
         return AttemptOutcome.CUT_SHORT, Reason.CANCELLED, ended.message

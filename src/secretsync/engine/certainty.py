@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from secretsync.adapter import LedgerEntry
+from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunState, SecretSync, SyncRun
 from secretsync.domain.problems import Reason
 from secretsync.store.protocol import Transaction
 
 LOOK_BACK = 20
+DONE = frozenset({RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED})
+"""The states of runs whose last attempt came to a result."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -31,12 +34,17 @@ def _may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
     version, at which it refuses the older write.
     """
     if run.lease_token > 1:
-        return True
+        return not _came_to_a_result(run.attempts[-2:-1])
     for before in tx.runs.list(run.sync_uid, run.seq, LOOK_BACK):
         # One that a newer run replaced while it waited has never begun.
         if before.start_time is not None:
-            return before.state is not RunState.SUCCEEDED and _may_have_written(tx, before)
+            return before.state not in DONE and _may_have_written(tx, before)
     return False
+
+
+def _came_to_a_result(attempts: Sequence[RunAttempt]) -> bool:
+    # Of the keys that failed nothing is certain, which their entries in the ledger say.
+    return [each.outcome for each in attempts] == [AttemptOutcome.PARTIALLY_SUCCEEDED]
 
 
 def _may_have_written(tx: Transaction, run: SyncRun) -> bool:

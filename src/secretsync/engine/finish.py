@@ -7,6 +7,7 @@ from datetime import datetime
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
+from secretsync.domain.partial import failed, has_changed, told_of_failed
 from secretsync.domain.problems import Reason
 from secretsync.domain.runs import (
     RetryPolicy,
@@ -15,9 +16,9 @@ from secretsync.domain.runs import (
     held_back,
     supersede,
 )
-from secretsync.engine.attempts import ended_attempt, why_it_failed, with_traffic
+from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
-from secretsync.engine.runner import LeaseLostError, RunReport
+from secretsync.engine.runner import LeaseLostError, RunReport, shortened
 from secretsync.store.protocol import Transaction
 
 
@@ -63,6 +64,10 @@ def _end(
 ) -> SyncRun:
     if current.cancel_requested:
         return _cancelled(tx, sync, current, report, now)
+    if report.result is not None and failed(report.result.keys):
+        return _succeed_in_part(
+            tx, sync, current, report, report.result, policy=policy, now=now, rng=rng
+        )
     if report.result is not None:
         ended = replace(current, finish_time=now)
         return _succeed(tx, sync, ended, report, report.result)
@@ -74,20 +79,52 @@ def _succeed(
 ) -> SyncRun:
     """Write down a success; `run` carries its finish time already."""
     _keep_result(tx, sync, run, report, result)
+    outcome = outcome_of(run, report)
     if run.delete_sync and result.ledger:
-        return _keep_sync(tx, replace(run, outcome=report.outcome()), result)
+        return _keep_sync(tx, replace(run, outcome=outcome), result)
     ended = replace(
         run,
         state=RunState.SUCCEEDED,
-        message=_summary(result.keys),
+        message=_summary(outcome.keys),
         error_reason=None,
         lease_until=None,
-        outcome=report.outcome(),
+        outcome=outcome,
     )
     tx.runs.update(ended)
     if run.delete_sync:
         tx.syncs.delete(sync.uid)
     return ended
+
+
+def _succeed_in_part(
+    tx: Transaction,
+    sync: SecretSync,
+    run: SyncRun,
+    report: RunReport,
+    result: RunResult,
+    *,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> SyncRun:
+    """Write down what was done although some keys failed, and let the run try these again."""
+    _keep_result(tx, sync, run, report, result)
+    run = replace(run, outcome=outcome_of(run, report))
+    after = after_transient_failure(
+        run,
+        message=shortened(told_of_failed(result.keys)),
+        reason=Reason.KEYS_FAILED,
+        retry_after=None,
+        policy=policy,
+        now=now,
+        rng=rng,
+    )
+    if after.state is RunState.FAILED:
+        if run.delete_sync:
+            return _keep_sync(tx, after, result)
+        if has_changed(run.outcome.keys):
+            after = replace(after, state=RunState.PARTIALLY_SUCCEEDED)
+    return _settle(tx, after, now)
 
 
 def _keep_result(
@@ -100,7 +137,8 @@ def _keep_result(
     if before is not None and after is not None and before != after:
         tx.ledger.record_write(report.target_key, before, after)
     is_here = sync.target_key == report.target_key
-    if run.action is RunAction.SYNC and is_here and not sync.initialized:
+    is_whole = not failed(result.keys)
+    if run.action is RunAction.SYNC and is_here and is_whole and not sync.initialized:
         tx.syncs.update(replace(sync, initialized=True))
 
 
@@ -112,7 +150,7 @@ def _cancelled(
     if report.result is not None:
         _keep_result(tx, sync, run, report, report.result)
         summary = _summary(report.result.keys)
-    ended = replace(cancel(run, how_far(report, summary), now), outcome=report.outcome())
+    ended = replace(cancel(run, how_far(report, summary), now), outcome=outcome_of(run, report))
     tx.runs.update(ended)
     return ended
 
@@ -165,7 +203,7 @@ def _fail(
 ) -> SyncRun:
     problem = report.problem
     reason, message = why_it_failed(report)
-    run = replace(run, outcome=report.outcome())
+    run = replace(run, outcome=outcome_of(run, report))
     if not report.transient:
         ended = replace(
             run,
@@ -187,7 +225,12 @@ def _fail(
         now=now,
         rng=rng,
     )
-    waiting = tx.runs.pending(run.sync_uid)
+    return _settle(tx, after, now)
+
+
+def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
+    """Store a run that waits for its next attempt or has ended, and return it as it is then."""
+    waiting = tx.runs.pending(after.sync_uid)
     if after.state is RunState.PENDING and waiting:
         # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
         # count of attempts that the failed one has earned.

@@ -108,6 +108,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
     Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
     """
+    ERROR_REASON_KEYS_FAILED: _ErrorReason.ValueType  # 35
+    """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
+    message names the first ones, and SyncRun.key_results has each with its reason.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of a failed call (domain "secretsync"), and of a failed
@@ -201,5 +205,9 @@ ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 26
 ERROR_REASON_RUN_ENDED: ErrorReason.ValueType  # 27
 """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
 Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
+"""
+ERROR_REASON_KEYS_FAILED: ErrorReason.ValueType  # 35
+"""FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
+message names the first ones, and SyncRun.key_results has each with its reason.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

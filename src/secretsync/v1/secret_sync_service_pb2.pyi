@@ -40,6 +40,10 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     """It did all it had to do."""
     RUN_STATE_FAILED: _RunState.ValueType  # 4
     """It ended without having done all; message and error_reason say why."""
+    RUN_STATE_PARTIALLY_SUCCEEDED: _RunState.ValueType  # 6
+    """It ended having done a part: some keys were written or deleted, others kept failing. Another run
+    does the rest.
+    """
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper):
     """How far a run, or the last run of its kind, has come."""
@@ -54,6 +58,10 @@ RUN_STATE_SUCCEEDED: RunState.ValueType  # 3
 """It did all it had to do."""
 RUN_STATE_FAILED: RunState.ValueType  # 4
 """It ended without having done all; message and error_reason say why."""
+RUN_STATE_PARTIALLY_SUCCEEDED: RunState.ValueType  # 6
+"""It ended having done a part: some keys were written or deleted, others kept failing. Another run
+does the rest.
+"""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 class _InitialSyncBehavior:
@@ -172,6 +180,8 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     """
     ATTEMPT_OUTCOME_HELD_BACK: _AttemptOutcome.ValueType  # 4
     """It sent nothing, since its connection may not send for a while."""
+    ATTEMPT_OUTCOME_PARTIALLY_SUCCEEDED: _AttemptOutcome.ValueType  # 5
+    """Some keys failed, and the rest was done; message and error_reason say so."""
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
     """How an attempt of a run ended."""
@@ -188,6 +198,8 @@ cancelled. It may have written.
 """
 ATTEMPT_OUTCOME_HELD_BACK: AttemptOutcome.ValueType  # 4
 """It sent nothing, since its connection may not send for a while."""
+ATTEMPT_OUTCOME_PARTIALLY_SUCCEEDED: AttemptOutcome.ValueType  # 5
+"""Some keys failed, and the rest was done; message and error_reason say so."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 class _KeyAction:
@@ -208,6 +220,10 @@ class _KeyActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyAction.V
     """It was deleted."""
     KEY_ACTION_SKIPPED: _KeyAction.ValueType  # 5
     """It was left alone, for the reason given."""
+    KEY_ACTION_FAILED: _KeyAction.ValueType  # 6
+    """It was to be written or deleted, and could not be, for the reason given. Destinations that write
+    everything or nothing, as Octopus Deploy does, have no such keys: there the run fails.
+    """
 
 class KeyAction(_KeyAction, metaclass=_KeyActionEnumTypeWrapper):
     """What happened to one key in a run."""
@@ -224,6 +240,10 @@ KEY_ACTION_DELETED: KeyAction.ValueType  # 4
 """It was deleted."""
 KEY_ACTION_SKIPPED: KeyAction.ValueType  # 5
 """It was left alone, for the reason given."""
+KEY_ACTION_FAILED: KeyAction.ValueType  # 6
+"""It was to be written or deleted, and could not be, for the reason given. Destinations that write
+everything or nothing, as Octopus Deploy does, have no such keys: there the run fails.
+"""
 Global___KeyAction: _TypeAlias = KeyAction  # noqa: Y015
 
 class _ChangeKind:
@@ -641,11 +661,13 @@ class SyncRun(_message.Message):
 
     @_builtins.property
     def counts(self) -> Global___KeyCounts:
-        """How many keys were created, updated, left unchanged, deleted and skipped."""
+        """How many keys were created, updated, left unchanged, deleted and skipped, and how many failed."""
 
     @_builtins.property
     def key_results(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyResult]:
-        """What happened to each key, by name in ascending order. Empty in lists."""
+        """What happened to each key, by name in ascending order. If an attempt did a part of the work, the
+        results of all attempts taken together. Empty in lists.
+        """
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -769,6 +791,7 @@ class KeyCounts(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
     created: _builtins.int
     """KEY_ACTION_CREATED."""
     updated: _builtins.int
@@ -779,6 +802,8 @@ class KeyCounts(_message.Message):
     """KEY_ACTION_DELETED."""
     skipped: _builtins.int
     """KEY_ACTION_SKIPPED."""
+    failed: _builtins.int
+    """KEY_ACTION_FAILED."""
     def __init__(
         self,
         *,
@@ -787,10 +812,11 @@ class KeyCounts(_message.Message):
         unchanged: _builtins.int = ...,
         deleted: _builtins.int = ...,
         skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "deleted", b"deleted", "skipped", b"skipped", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "deleted", b"deleted", "failed", b"failed", "skipped", b"skipped", "unchanged", b"unchanged", "updated", b"updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

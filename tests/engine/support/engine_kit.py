@@ -130,6 +130,7 @@ class Destination:
         calls: (place, action) of each call, in order.
         most: how many calls were under way at the same time, at most.
         overlaps: places at which two calls were under way at the same time.
+        refused: secret keys that it neither writes nor deletes, each by itself.
     """
 
     def __init__(self) -> None:
@@ -139,6 +140,7 @@ class Destination:
         self.requests: list[RunRequest] = []
         self.most = 0
         self.overlaps: list[str] = []
+        self.refused: set[str] = set()
         self._active: list[str] = []
         self._ids = itertools.count(1)
 
@@ -212,6 +214,10 @@ class Destination:
             or not known
         ]
         gone = [one for one in owned if one not in wanted and one in document.rows]
+        failed = [one for one in stale if wanted[one].key in self.refused]
+        kept = [one for one in gone if owned[one].key in self.refused]
+        stale = [one for one in stale if one not in failed]
+        gone = [one for one in gone if one not in kept]
         created = [one for one in stale if one not in document.rows]
         if stale or gone:
             intents = [
@@ -240,6 +246,11 @@ class Destination:
         results = [
             KeyResult(key=each.key, name=each.name, action=self._action(one, stale, created))
             for one, each in wanted.items()
+            if one not in failed
+        ]
+        results += [
+            KeyResult(key=each.key, name=each.name, action=Action.FAILED, reason="refused")
+            for each in [*(wanted[one] for one in failed), *(owned[one] for one in kept)]
         ]
         results += [
             KeyResult(key=owned[one].key, name=owned[one].name, action=Action.DELETED)
@@ -255,6 +266,11 @@ class Destination:
                 version=after,
             )
             for one, each in wanted.items()
+            if one not in failed
+        )
+        # What was there before, but for which value it has: nobody has looked.
+        ledger += tuple(
+            replace(owned[one], version=None) for one in [*failed, *kept] if one in owned
         )
         return RunResult(
             keys=tuple(results), ledger=ledger, version_before=before, version_after=after

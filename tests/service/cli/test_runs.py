@@ -14,16 +14,19 @@ from secretsync.v1.error_reason_pb2 import (
     ERROR_REASON_AUTHENTICATION_FAILED,
     ERROR_REASON_CANCELLED,
     ERROR_REASON_DESTINATION_UNAVAILABLE,
+    ERROR_REASON_KEYS_FAILED,
 )
 from secretsync.v1.secret_sync_service_pb2 import (
     ATTEMPT_OUTCOME_CUT_SHORT,
     ATTEMPT_OUTCOME_SUCCEEDED,
     KEY_ACTION_CREATED,
+    KEY_ACTION_FAILED,
     KEY_ACTION_SKIPPED,
     KEY_ACTION_UNCHANGED,
     RUN_ACTION_REMOVE,
     RUN_ACTION_SYNC,
     RUN_STATE_FAILED,
+    RUN_STATE_PARTIALLY_SUCCEEDED,
     RUN_STATE_PENDING,
     RUN_STATE_RUNNING,
     RUN_STATE_SUCCEEDED,
@@ -419,6 +422,30 @@ def test_a_time_that_is_none(server: FakeServer, run: Run, text: str) -> None:
     assert result.code == 2
     assert "is no time: write it like 2026-03-01T12:00:00Z" in result.err
     assert server.methods == []
+
+
+def test_waiting_for_a_run_that_succeeds_in_part_is_no_success(
+    server: FakeServer, run: Run
+) -> None:
+    server.replies["GetSyncRun"] = SyncRun(
+        name=NAME,
+        state=RUN_STATE_PARTIALLY_SUCCEEDED,
+        message="1 failed: X_B: too long",
+        error_reason=ERROR_REASON_KEYS_FAILED,
+        attempt=5,
+        max_attempts=5,
+        counts=KeyCounts(created=1, failed=1),
+        key_results=[
+            KeyResult(key="B", destination_name="X_B", action=KEY_ACTION_FAILED, reason="too long")
+        ],
+    )
+    result = run("sync", "run", "dev")
+    assert result.code == 1
+    assert "partially-succeeded" in result.out
+    assert "1 created, 1 failed" in result.out
+    assert "B    X_B                  failed  too long" in result.out
+    assert "the run r1 succeeded in part only: 1 failed: X_B: too long" in result.err
+    assert "KEYS_FAILED" in result.err
 
 
 def attempt(number: int, outcome: int, **fields: object) -> RunAttempt:

@@ -59,6 +59,7 @@ class Recorder:
         provable: closed by a test that wants proofs to wait.
         warnings: of every proof and run.
         hidden: names that removals do not see.
+        refused: names that syncs cannot write.
         version: what plans say of the destination's version.
         refusal: what plans say of a run's failure.
         plans_badly: whether plans try to record intents.
@@ -78,6 +79,7 @@ class Recorder:
         self.provable.set()
         self.warnings: tuple[str, ...] = ()
         self.hidden: set[str] = set()
+        self.refused: set[str] = set()
         self.version: str | None = None
         self.refusal = ""
         self.plans_badly = False
@@ -123,6 +125,12 @@ class Recorder:
         ledger: list[LedgerEntry] = []
         for secret in request.desired:
             identity = secret.name.casefold()
+            if secret.name in self.refused:
+                failed = KeyResult(
+                    key=secret.key, name=secret.name, action=Action.FAILED, reason="Too long."
+                )
+                keys.append(failed)
+                continue
             digest = request.digest(identity, secret.value)
             action = Action.CREATED if secret.name not in held else Action.UPDATED
             if identity in known and known[identity].digest == digest:

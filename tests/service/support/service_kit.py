@@ -31,7 +31,11 @@ CONNECTION = f"{SHOP}/connections/main"
 SYNC = f"{SHOP}/secretSyncs/web"
 TOKEN = "token-that-nobody-may-see"
 PATIENCE = 30.0
-ENDED = (sync_pb.RUN_STATE_SUCCEEDED, sync_pb.RUN_STATE_FAILED)
+ENDED = (
+    sync_pb.RUN_STATE_SUCCEEDED,
+    sync_pb.RUN_STATE_FAILED,
+    sync_pb.RUN_STATE_PARTIALLY_SUCCEEDED,
+)
 
 T = TypeVar("T")
 

@@ -40,7 +40,9 @@ def run() -> None:
     "secretsync run get projects/shop/secretSyncs/dev/runs/1a2b3c --wait"
 )
 @click.argument("name", metavar="SYNC[/RUN]")
-@click.option("--wait", is_flag=True, help="Wait until it has ended; exit with 1 if it failed.")
+@click.option(
+    "--wait", is_flag=True, help="Wait until it has ended; exit with 1 unless it succeeded."
+)
 @all_option
 @pass_client
 def get(

@@ -49,7 +49,9 @@ sync.add_command(import_)
 )
 @click.argument("name", metavar="SYNC")
 @sync_options(create=True)
-@click.option("--wait", is_flag=True, help="Wait for the first run; exit with 1 if it fails.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the first run; exit with 1 unless it succeeds."
+)
 @all_option
 @change_options
 @pass_client

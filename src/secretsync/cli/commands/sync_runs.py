@@ -22,7 +22,7 @@ _wait_option = click.option(
     "--wait/--no-wait",
     default=True,
     show_default=True,
-    help="Wait until the run has ended; exit with 1 if it failed.",
+    help="Wait until the run has ended; exit with 1 unless it succeeded.",
 )
 
 

@@ -103,7 +103,7 @@ _LIST = """
 
 _PRUNABLE = """
     SELECT run.uid FROM runs AS run
-    WHERE run.sync_uid = :sync_uid AND run.state IN ('succeeded', 'failed')
+    WHERE run.sync_uid = :sync_uid AND run.state IN ('succeeded', 'failed', 'partially-succeeded')
         AND run.finish_time < :settled
         AND (
             run.finish_time < :ended_before
