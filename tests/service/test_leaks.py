@@ -167,6 +167,7 @@ async def runs(service: Service, sandbox: Sandbox, told: Told) -> None:
         # Octopus knows values as they are sent; this is one of them.
         await service.put({"PLAIN": CHANGED, "NEW": f"{CHANGED} at {len(told.text)}"})
         await told.note(service.syncs.PlanSecretSync(pb.PlanSecretSyncRequest(name=OCTOPUS)))
+        await told.note(service.syncs.CheckDestination(pb.CheckDestinationRequest(name=OCTOPUS)))
         await told.note(service.trigger(OCTOPUS))
         sandbox.clear_faults()
     done = await told.note(service.trigger(OCTOPUS))

@@ -39,6 +39,7 @@ KINDS = {
     "RemoveSecrets": "SecretSync",
     "ImportSecrets": "SecretSync",
     "PlanSecretSync": "SecretSync",
+    "CheckDestination": "SecretSync",
     "CancelSyncRun": "SyncRun",
 }
 PARENTS = {

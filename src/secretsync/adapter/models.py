@@ -67,7 +67,13 @@ class DestinationInfo:
             `ValidateResult.instance`. One document must have one key, however it is reached.
             Runs with the same key never run at the same time. Must not do I/O.
         name_identity: folds a name at the destination into what the destination tells apart;
-            the default tells every two names apart.
+            the default tells every two names apart. Folds each character by itself.
+        identity: makes the `LedgerEntry.identity` of a name from the configuration and the name,
+            so that two syncs that would write the same thing are found before they run. Must not
+            do I/O. Default: None, it is `name_identity` of the name.
+        shared_scope: tells of two configurations with one target key, whose identities of a name
+            differ, where what they write applies at the same time, for people, e.g.
+            `Environment: Environments-1`; None if nowhere. Must not do I/O. Default: nowhere.
         capabilities: the optional hooks that the plugin implements.
         option_lists: the lists that `discover` offers.
         api_version: the `API_VERSION` that the plugin was written for.
@@ -80,6 +86,8 @@ class DestinationInfo:
     credential_models: Mapping[str, type[AdapterModel]]
     target_key: Callable[[Any, str], str]
     name_identity: Callable[[str], str] = str
+    identity: Callable[[Any, str], str] | None = None
+    shared_scope: Callable[[Any, Any], str | None] = field(default=lambda _one, _other: None)
     capabilities: frozenset[Capability] = frozenset()
     option_lists: tuple[OptionList, ...] = field(default=())
     api_version: int = API_VERSION

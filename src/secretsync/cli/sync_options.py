@@ -19,6 +19,7 @@ from secretsync.cli.assignments import (
 from secretsync.cli.client import Client
 from secretsync.cli.lookups import get_connection, get_destination
 from secretsync.cli.names import child_name
+from secretsync.cli.overlap_view import POLICIES
 from secretsync.cli.schedule_options import schedule_of, schedule_options
 from secretsync.cli.schema import Schema
 from secretsync.v1.secret_sync_service_pb2 import (
@@ -48,6 +49,7 @@ class SyncOptions:
     key_schema: str | None
     initial_sync_behavior: str | None
     disable_secret_deletion: bool | None
+    overlap_policy: str | None
     enabled: bool | None
     auto_sync: bool | None
     every: timedelta | None
@@ -73,6 +75,7 @@ class SyncOptions:
             "sync_options.initial_sync_behavior": self.initial_sync_behavior
             and BEHAVIORS[self.initial_sync_behavior],
             "sync_options.disable_secret_deletion": self.disable_secret_deletion,
+            "sync_options.overlap_policy": self.overlap_policy and POLICIES[self.overlap_policy],
             "is_enabled": self.enabled,
             "is_auto_sync_enabled": self.auto_sync,
             "schedule": schedule_of(
@@ -150,6 +153,11 @@ def _options(*, create: bool) -> list[Callable[[Callable[..., None]], Callable[.
             "--disable-secret-deletion/--enable-secret-deletion",
             default=None,
             help="Never delete anything at the destination in a sync run.",
+        ),
+        click.option(
+            "--overlap-policy",
+            type=click.Choice(list(POLICIES)),
+            help="What saving does about other syncs that write the same. Default: warn.",
         ),
         click.option(
             "--enabled/--disabled", default=None, help="Whether runs may start. Default: enabled."

@@ -5,6 +5,7 @@ from secretsync.cli.client import Client
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
 from secretsync.cli.output import note, print_fields, print_json, print_message, say, to_dict
+from secretsync.cli.overlap_view import policy_word
 from secretsync.cli.run_view import fail_unless_succeeded, show_ended_run
 from secretsync.cli.schedule_options import schedule_text
 from secretsync.cli.sync_options import BEHAVIORS
@@ -48,6 +49,7 @@ def show_sync(sync: SecretSync) -> None:
             ("Key schema", options.key_schema),
             ("Initial sync", behavior),
             ("Deletes secrets", yes_no(not options.disable_secret_deletion)),
+            ("Overlap policy", policy_word(options.overlap_policy)),
             ("Enabled", yes_no(sync.is_enabled)),
             ("Auto-sync", yes_no(sync.is_auto_sync_enabled)),
             ("Schedule", schedule_text(sync.schedule)),

@@ -140,6 +140,14 @@ class InitialSyncBehavior(StrEnum):
     IMPORT_PRIORITIZE_DESTINATION = "import-prioritize-destination"
 
 
+class OverlapPolicy(StrEnum):
+    """What saving a sync does about other syncs that write the same."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+    REFUSE_ANY = "refuse-any"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
     """How secrets are synced; an empty key schema means that the name is the key."""
@@ -147,6 +155,7 @@ class SyncOptions:
     initial_sync_behavior: InitialSyncBehavior = InitialSyncBehavior.OVERWRITE_DESTINATION
     key_schema: str = ""
     disable_secret_deletion: bool = False
+    overlap_policy: OverlapPolicy = OverlapPolicy.WARN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

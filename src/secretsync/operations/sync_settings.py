@@ -68,7 +68,7 @@ class Resolved:
     environment: Environment
 
 
-def _check_plain(parent: str, settings: SyncSettings, violations: Violations) -> None:
+def check_plain(parent: str, settings: SyncSettings, violations: Violations) -> None:
     """Note what is wrong with the fields that can be judged by themselves."""
     top = "secret_sync"
     violations.check(f"{top}.description", names.text_complaint(settings.description))
@@ -175,7 +175,7 @@ async def prove_settings(
     Raises:
         Problem: see `SecretSyncService.CreateSecretSync` in the API.
     """
-    _check_plain(parent, settings, violations)
+    check_plain(parent, settings, violations)
     if before and _destination_part(settings) == _destination_part(before):
         violations.raise_if_any()
         await app.read(lambda tx: resolve(tx, parent, settings, before))

@@ -43,22 +43,29 @@ def create_secret_sync(
     find_room(tx, parent, slug)
     # The settings were proved a moment ago, outside of this transaction: what they name must
     # still be there.
-    resolved = resolve(tx, parent, proved.settings, None)
+    sync = new_secret_sync(app, tx, parent, slug, proved.settings)
+    sync = begin_times(sync, sync.create_time)
+    tx.syncs.insert(sync)
+    _queue(app, tx, sync, RunTrigger.CREATE)
+    return sync
+
+
+def new_secret_sync(
+    app: App, tx: Transaction, parent: str, slug: str, settings: SyncSettings
+) -> SecretSync:
+    """Return a sync with these settings, which is stored nowhere yet."""
+    resolved = resolve(tx, parent, settings, None)
     now = app.clock()
-    sync = SecretSync(
+    return SecretSync(
         uid=str(uuid4()),
         project_uid=resolved.project.uid,
         project=resolved.project.slug,
         slug=slug,
-        target_key=_target_key(app, tx, resolved.connection, proved.settings),
+        target_key=_target_key(app, tx, resolved.connection, settings),
         create_time=now,
         update_time=now,
-        **_fields(resolved, proved.settings),
+        **_fields(resolved, settings),
     )
-    sync = begin_times(sync, now)
-    tx.syncs.insert(sync)
-    _queue(app, tx, sync, RunTrigger.CREATE)
-    return sync
 
 
 def _target_key(app: App, tx: Transaction, connection: Connection, settings: SyncSettings) -> str:

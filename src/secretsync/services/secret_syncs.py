@@ -1,12 +1,15 @@
 """SecretSyncService: the syncs themselves and their runs."""
 
+from collections.abc import Sequence
+
 from google.protobuf.empty_pb2 import Empty
 
 from secretsync.domain.entities import SecretSync, SyncRun
 from secretsync.domain.problems import Violations
-from secretsync.operations import destinations, lookups, plans, runs, sync_settings, syncs
+from secretsync.operations import destinations, lookups, overlaps, plans, runs, sync_settings, syncs
 from secretsync.operations.app import App
 from secretsync.services.destinations import destination_message
+from secretsync.services.overlaps import check_choice, check_message
 from secretsync.services.plans import plan_message, planned_action
 from secretsync.services.runs import filter_of, run_message
 from secretsync.services.sync_messages import (
@@ -41,12 +44,13 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         proved = await sync_settings.prove_settings(
             self._app, parent, settings, violations, slug=slug
         )
-        return await self._app.mutate(
-            call,
-            lambda tx: self._shown(
-                tx, syncs.create_secret_sync(self._app, tx, parent, slug, proved)
-            ),
-        )
+
+        def work(tx: Transaction) -> pb.SecretSync:
+            sync = syncs.create_secret_sync(self._app, tx, parent, slug, proved)
+            warnings = overlaps.check_saved(self._app, tx, sync, None, proved.settings)
+            return self._shown(tx, sync, warnings)
+
+        return await self._app.mutate(call, work)
 
     async def GetSecretSync(
         self, request: pb.GetSecretSyncRequest, context: Context
@@ -82,13 +86,13 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         before, proved = await sync_settings.prove_changes(
             self._app, wanted.name, wanted.etag, changes, violations
         )
-        return await self._app.mutate(
-            call,
-            lambda tx: self._shown(
-                tx,
-                syncs.update_secret_sync(self._app, tx, wanted.name, wanted.etag, before, proved),
-            ),
-        )
+
+        def work(tx: Transaction) -> pb.SecretSync:
+            sync = syncs.update_secret_sync(self._app, tx, wanted.name, wanted.etag, before, proved)
+            warnings = overlaps.check_saved(self._app, tx, sync, before, proved.settings)
+            return self._shown(tx, sync, warnings)
+
+        return await self._app.mutate(call, work)
 
     async def DeleteSecretSync(
         self, request: pb.DeleteSecretSyncRequest, context: Context
@@ -133,6 +137,23 @@ class SecretSyncServicer(SecretSyncServiceServicer):
             await plans.plan_secret_sync(self._app, request.name, action, violations)
         )
 
+    async def CheckDestination(
+        self, request: pb.CheckDestinationRequest, context: Context
+    ) -> pb.CheckDestinationResponse:
+        violations = Violations()
+        check_choice(request, violations)
+        violations.raise_if_any()
+        if request.name:
+            found = await self._app.read(
+                lambda tx: overlaps.check_existing(self._app, tx, request.name)
+            )
+        else:
+            settings = settings_of_request(request.secret_sync, violations)
+            found = await self._app.read(
+                lambda tx: overlaps.check_new(self._app, tx, request.parent, settings, violations)
+            )
+        return check_message(found)
+
     async def GetSyncRun(self, request: pb.GetSyncRunRequest, context: Context) -> pb.SyncRun:
         return self._run(await self._app.read(lambda tx: runs.get_run(tx, request.name)))
 
@@ -171,5 +192,7 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     def _run(self, run: SyncRun) -> pb.SyncRun:
         return run_message(run, self._max_attempts, self._app.engine.progress(run.uid))
 
-    def _shown(self, tx: Transaction, sync: SecretSync) -> pb.SecretSync:
-        return sync_message(sync, tx.runs.latest([sync.uid]))
+    def _shown(
+        self, tx: Transaction, sync: SecretSync, warnings: Sequence[str] = ()
+    ) -> pb.SecretSync:
+        return sync_message(sync, tx.runs.latest([sync.uid]), warnings)

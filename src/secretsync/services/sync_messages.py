@@ -15,6 +15,7 @@ from secretsync.domain.masks import select_fields
 from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
 from secretsync.operations.sync_settings import SyncSettings
+from secretsync.services.overlaps import SHOWN_POLICIES, overlap_policy
 from secretsync.services.runs import status_message
 from secretsync.services.schedules import schedule_message, schedule_of
 from secretsync.services.translate import plain, present_fields, struct, timestamp
@@ -57,6 +58,7 @@ def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
         "sync_options.initial_sync_behavior": _behavior(options, violations),
         "sync_options.key_schema": options.key_schema,
         "sync_options.disable_secret_deletion": options.disable_secret_deletion,
+        "sync_options.overlap_policy": overlap_policy(options, violations),
         "is_enabled": wanted.is_enabled if wanted.HasField("is_enabled") else True,
         "is_auto_sync_enabled": (
             wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
@@ -82,12 +84,13 @@ def changes_of_request(
     return select_fields(mask, values, present, violations)
 
 
-def sync_message(sync: SecretSync, last: LastRuns) -> pb.SecretSync:
+def sync_message(sync: SecretSync, last: LastRuns, warnings: Sequence[str] = ()) -> pb.SecretSync:
     """Return a sync as the API shows it.
 
     Args:
         sync: the sync.
         last: its newest run of each action.
+        warnings: what deserves a look about it as it was saved.
     """
     return pb.SecretSync(
         name=sync.name,
@@ -113,6 +116,7 @@ def sync_message(sync: SecretSync, last: LastRuns) -> pb.SecretSync:
         sync_status=status_message(last.get((sync.uid, RunAction.SYNC))),
         import_status=status_message(None),
         remove_status=status_message(last.get((sync.uid, RunAction.REMOVE))),
+        warnings=warnings,
     )
 
 
@@ -121,4 +125,5 @@ def _options_message(options: SyncOptions) -> pb.SyncOptions:
         initial_sync_behavior=SHOWN_BEHAVIORS[options.initial_sync_behavior],
         key_schema=options.key_schema,
         disable_secret_deletion=options.disable_secret_deletion,
+        overlap_policy=SHOWN_POLICIES[options.overlap_policy],
     )

@@ -108,6 +108,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
     Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
     """
+    ERROR_REASON_SYNC_OVERLAP: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION. Other secret syncs write, or could come to write, the same, and the sync's
+    overlap_policy refuses that. Metadata, both cut off where they are long:
+    {"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
+    """
     ERROR_REASON_KEYS_FAILED: _ErrorReason.ValueType  # 35
     """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
     message names the first ones, and SyncRun.key_results has each with its reason.
@@ -205,6 +210,11 @@ ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 26
 ERROR_REASON_RUN_ENDED: ErrorReason.ValueType  # 27
 """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
 Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
+"""
+ERROR_REASON_SYNC_OVERLAP: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION. Other secret syncs write, or could come to write, the same, and the sync's
+overlap_policy refuses that. Metadata, both cut off where they are long:
+{"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
 """
 ERROR_REASON_KEYS_FAILED: ErrorReason.ValueType  # 35
 """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the

@@ -102,6 +102,78 @@ INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_DESTINATION: InitialSyncBehavior.ValueTy
 """Import first; on a conflict the destination wins. Refused by destinations without import."""
 Global___InitialSyncBehavior: _TypeAlias = InitialSyncBehavior  # noqa: Y015
 
+class _OverlapPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverlapPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OVERLAP_POLICY_UNSPECIFIED: _OverlapPolicy.ValueType  # 0
+    """The default: WARN."""
+    OVERLAP_POLICY_WARN: _OverlapPolicy.ValueType  # 1
+    """Save it, and tell of them in SecretSync.warnings."""
+    OVERLAP_POLICY_REFUSE: _OverlapPolicy.ValueType  # 2
+    """Refuse it if there is a COLLISION or a POSSIBLE one; tell of overlapping SCOPEs as WARN does."""
+    OVERLAP_POLICY_REFUSE_ANY: _OverlapPolicy.ValueType  # 3
+    """Refuse it if there is an overlap of any kind."""
+
+class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
+    """What saving a secret sync does about other ones, of any project, that it overlaps; see OverlapKind."""
+
+OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
+"""The default: WARN."""
+OVERLAP_POLICY_WARN: OverlapPolicy.ValueType  # 1
+"""Save it, and tell of them in SecretSync.warnings."""
+OVERLAP_POLICY_REFUSE: OverlapPolicy.ValueType  # 2
+"""Refuse it if there is a COLLISION or a POSSIBLE one; tell of overlapping SCOPEs as WARN does."""
+OVERLAP_POLICY_REFUSE_ANY: OverlapPolicy.ValueType  # 3
+"""Refuse it if there is an overlap of any kind."""
+Global___OverlapPolicy: _TypeAlias = OverlapPolicy  # noqa: Y015
+
+class _OverlapKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OverlapKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverlapKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OVERLAP_KIND_UNSPECIFIED: _OverlapKind.ValueType  # 0
+    """Not set."""
+    OVERLAP_KIND_COLLISION: _OverlapKind.ValueType  # 1
+    """Both write the same thing (for Octopus: a variable of one name and one scope), or the other one
+    has written it and not taken it away yet. It belongs to the sync that writes it first; runs of
+    the other one fail and change nothing.
+    """
+    OVERLAP_KIND_POSSIBLE: _OverlapKind.ValueType  # 2
+    """Both write to the same place, with key schemas that can make one name of keys that are not
+    there yet. Until such keys are there, nothing is amiss.
+    """
+    OVERLAP_KIND_SCOPE: _OverlapKind.ValueType  # 3
+    """Both write the same names, as different things, for places that have a part in common (for
+    Octopus: scopes that can both apply to one deployment). All runs succeed; which of the two
+    values counts is up to the destination (for Octopus: the more specific scope).
+    """
+
+class OverlapKind(_OverlapKind, metaclass=_OverlapKindEnumTypeWrapper):
+    """How another secret sync gets into the way of the one that is checked."""
+
+OVERLAP_KIND_UNSPECIFIED: OverlapKind.ValueType  # 0
+"""Not set."""
+OVERLAP_KIND_COLLISION: OverlapKind.ValueType  # 1
+"""Both write the same thing (for Octopus: a variable of one name and one scope), or the other one
+has written it and not taken it away yet. It belongs to the sync that writes it first; runs of
+the other one fail and change nothing.
+"""
+OVERLAP_KIND_POSSIBLE: OverlapKind.ValueType  # 2
+"""Both write to the same place, with key schemas that can make one name of keys that are not
+there yet. Until such keys are there, nothing is amiss.
+"""
+OVERLAP_KIND_SCOPE: OverlapKind.ValueType  # 3
+"""Both write the same names, as different things, for places that have a part in common (for
+Octopus: scopes that can both apply to one deployment). All runs succeed; which of the two
+values counts is up to the destination (for Octopus: the more specific scope).
+"""
+Global___OverlapKind: _TypeAlias = OverlapKind  # noqa: Y015
+
 class _RunTrigger:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -327,6 +399,7 @@ class SecretSync(_message.Message):
     REMOVE_STATUS_FIELD_NUMBER: _builtins.int
     SCHEDULE_FIELD_NUMBER: _builtins.int
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
     Output only in a create request.
@@ -393,6 +466,13 @@ class SecretSync(_message.Message):
     def next_run_time(self) -> _timestamp_pb2.Timestamp:
         """When the schedule is due next; not set if there is none, or the sync is disabled. Output only."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What deserves a look about the sync as it was saved: other syncs that it overlaps, each with
+        what follows, at most ten and how many more there are. Filled in the answers of CreateSecretSync
+        and UpdateSecretSync; CheckDestination tells of all at any time. Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -415,10 +495,11 @@ class SecretSync(_message.Message):
         remove_status: Global___RunStatus | None = ...,
         schedule: Global___Schedule | None = ...,
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -519,6 +600,7 @@ class SyncOptions(_message.Message):
     INITIAL_SYNC_BEHAVIOR_FIELD_NUMBER: _builtins.int
     KEY_SCHEMA_FIELD_NUMBER: _builtins.int
     DISABLE_SECRET_DELETION_FIELD_NUMBER: _builtins.int
+    OVERLAP_POLICY_FIELD_NUMBER: _builtins.int
     initial_sync_behavior: Global___InitialSyncBehavior.ValueType
     """What the first run does about what is there already. Default: OVERWRITE_DESTINATION."""
     key_schema: _builtins.str
@@ -530,16 +612,21 @@ class SyncOptions(_message.Message):
     """Delete nothing at the destination in sync runs, not even further copies of a secret that is
     written. Default: false.
     """
+    overlap_policy: Global___OverlapPolicy.ValueType
+    """What creating the sync, enabling it, and changing where it writes or what, do about other syncs
+    that it overlaps. Only the policy of the sync that is saved counts. Default: WARN.
+    """
     def __init__(
         self,
         *,
         initial_sync_behavior: Global___InitialSyncBehavior.ValueType = ...,
         key_schema: _builtins.str = ...,
         disable_secret_deletion: _builtins.bool = ...,
+        overlap_policy: Global___OverlapPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema", "overlap_policy", b"overlap_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1014,6 +1101,90 @@ class ChangeCounts(_message.Message):
 Global___ChangeCounts: _TypeAlias = ChangeCounts  # noqa: Y015
 
 @_typing.final
+class SyncOverlap(_message.Message):
+    """How another secret sync overlaps the one that is checked. Never holds a value."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECRET_SYNC_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    KEY_COUNT_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    IS_ENABLED_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    secret_sync: _builtins.str
+    """The other one, possibly of another project."""
+    kind: Global___OverlapKind.ValueType
+    """The worst of how they overlap."""
+    key_count: _builtins.int
+    """How many names they share now."""
+    scope: _builtins.str
+    """If the kind is SCOPE: where both apply, for people, e.g. `Environment: Environments-1`."""
+    is_enabled: _builtins.bool
+    """Whether the other one is enabled. A disabled one still owns what it has written."""
+    message: _builtins.str
+    """What follows, for people."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverlapKey]:
+        """The names that they share now, in ascending order, at most 20. Empty if the kind is POSSIBLE."""
+
+    def __init__(
+        self,
+        *,
+        secret_sync: _builtins.str = ...,
+        kind: Global___OverlapKind.ValueType = ...,
+        keys: _abc.Iterable[Global___OverlapKey] | None = ...,
+        key_count: _builtins.int = ...,
+        scope: _builtins.str = ...,
+        is_enabled: _builtins.bool = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_enabled", b"is_enabled", "key_count", b"key_count", "keys", b"keys", "kind", b"kind", "message", b"message", "scope", b"scope", "secret_sync", b"secret_sync"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncOverlap: _TypeAlias = SyncOverlap  # noqa: Y015
+
+@_typing.final
+class OverlapKey(_message.Message):
+    """A name that two secret syncs share."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_NAME_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    OTHER_KEY_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    destination_name: _builtins.str
+    """The name at the destination, as the sync that is checked writes it."""
+    key: _builtins.str
+    """The key at the source of the sync that is checked."""
+    other_key: _builtins.str
+    """The key at the source of the other one, or that it was written from."""
+    owner: _builtins.str
+    """The sync that has written it, so that runs of the other one fail; empty if neither has, or if
+    they write different things of that name.
+    """
+    def __init__(
+        self,
+        *,
+        destination_name: _builtins.str = ...,
+        key: _builtins.str = ...,
+        other_key: _builtins.str = ...,
+        owner: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination_name", b"destination_name", "key", b"key", "other_key", b"other_key", "owner", b"owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverlapKey: _TypeAlias = OverlapKey  # noqa: Y015
+
+@_typing.final
 class HttpRequest(_message.Message):
     """One HTTP request that a run made. Holds no headers, no bodies and no query."""
 
@@ -1357,8 +1528,8 @@ class UpdateSecretSyncRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Fields to change: description, connection, source, source.environment, source.secret_path,
         source.recursive, destination_config, sync_options, sync_options.initial_sync_behavior,
-        sync_options.key_schema, sync_options.disable_secret_deletion, is_enabled,
-        is_auto_sync_enabled, schedule, or `*` for all. Default: the fields that are set.
+        sync_options.key_schema, sync_options.disable_secret_deletion, sync_options.overlap_policy,
+        is_enabled, is_auto_sync_enabled, schedule, or `*` for all. Default: the fields that are set.
         """
 
     def __init__(
@@ -1532,6 +1703,68 @@ class PlanSecretSyncRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanSecretSyncRequest: _TypeAlias = PlanSecretSyncRequest  # noqa: Y015
+
+@_typing.final
+class CheckDestinationRequest(_message.Message):
+    """Request of SecretSyncService.CheckDestination: either name, or parent and secret_sync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    SECRET_SYNC_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`: check this one as it is. What a change of it
+    would lead to, UpdateSecretSync tells with validate_only.
+    """
+    parent: _builtins.str
+    """`projects/{project}`: check secret_sync as if it were to be created there."""
+    @_builtins.property
+    def secret_sync(self) -> Global___SecretSync:
+        """The settings to check, with parent; output only fields are ignored."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        parent: _builtins.str = ...,
+        secret_sync: Global___SecretSync | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["secret_sync", b"secret_sync"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "parent", b"parent", "secret_sync", b"secret_sync"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckDestinationRequest: _TypeAlias = CheckDestinationRequest  # noqa: Y015
+
+@_typing.final
+class CheckDestinationResponse(_message.Message):
+    """Response of SecretSyncService.CheckDestination."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERLAPS_FIELD_NUMBER: _builtins.int
+    OVERLAP_COUNT_FIELD_NUMBER: _builtins.int
+    overlap_count: _builtins.int
+    """How many other syncs overlap it."""
+    @_builtins.property
+    def overlaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncOverlap]:
+        """How other syncs overlap the one that is checked, the worst first, then by name; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        overlaps: _abc.Iterable[Global___SyncOverlap] | None = ...,
+        overlap_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overlap_count", b"overlap_count", "overlaps", b"overlaps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckDestinationResponse: _TypeAlias = CheckDestinationResponse  # noqa: Y015
 
 @_typing.final
 class GetSyncRunRequest(_message.Message):

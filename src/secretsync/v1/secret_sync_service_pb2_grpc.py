@@ -85,6 +85,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.FromString,
                 _registered_method=True)
+        self.CheckDestination = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/CheckDestination',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.FromString,
+                _registered_method=True)
         self.GetSyncRun = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/GetSyncRun',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.GetSyncRunRequest.SerializeToString,
@@ -124,7 +129,8 @@ class SecretSyncServiceServicer:
         """Creates a secret sync, after its configuration was proved against the destination. If it is
         enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
         (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-        (UNSUPPORTED for an import behaviour that the destination does not have).
+        (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
+        SyncOptions.overlap_policy).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +155,8 @@ class SecretSyncServiceServicer:
         on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
         the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
         destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-        there because a run is under way (RESOURCE_IN_USE).
+        there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
+        SyncOptions.overlap_policy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,6 +205,16 @@ class SecretSyncServiceServicer:
         way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
         (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
         DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckDestination(self, request, context):
+        """Finds other secret syncs, of any project, that write or could come to write what a sync writes:
+        one that exists, or one with settings that are to be saved. Looks at the sources as they are
+        now, and at what the syncs have written; does not call the destination, and changes nothing.
+        Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,6 +311,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.PlanSecretSync,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.SerializeToString,
+            ),
+            'CheckDestination': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckDestination,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.SerializeToString,
             ),
             'GetSyncRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSyncRun,
@@ -569,6 +591,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/PlanSecretSync',
             secretsync_dot_v1_dot_secret__sync__service__pb2.PlanSecretSyncRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.SyncPlan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckDestination(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/CheckDestination',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,8 @@ class SecretSyncServiceStub:
     """Creates a secret sync, after its configuration was proved against the destination. If it is
     enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
     (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-    (UNSUPPORTED for an import behaviour that the destination does not have).
+    (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
+    SyncOptions.overlap_policy).
     """
     GetSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
     """Gets a secret sync with its three status blocks. Errors: NOT_FOUND."""
@@ -54,7 +55,8 @@ class SecretSyncServiceStub:
     on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
     the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
     destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-    there because a run is under way (RESOURCE_IN_USE).
+    there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
+    SyncOptions.overlap_policy.
     """
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -83,6 +85,12 @@ class SecretSyncServiceStub:
     way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
     (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
     DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+    """
+    CheckDestination: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CheckDestinationRequest, _secret_sync_service_pb2.CheckDestinationResponse]
+    """Finds other secret syncs, of any project, that write or could come to write what a sync writes:
+    one that exists, or one with settings that are to be saved. Looks at the sources as they are
+    now, and at what the syncs have written; does not call the destination, and changes nothing.
+    Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
     """
     GetSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]
     """Gets a run with its results. Errors: NOT_FOUND."""
@@ -120,7 +128,8 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Creates a secret sync, after its configuration was proved against the destination. If it is
     enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
     (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-    (UNSUPPORTED for an import behaviour that the destination does not have).
+    (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
+    SyncOptions.overlap_policy).
     """
     GetSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
     """Gets a secret sync with its three status blocks. Errors: NOT_FOUND."""
@@ -131,7 +140,8 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
     the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
     destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-    there because a run is under way (RESOURCE_IN_USE).
+    there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
+    SyncOptions.overlap_policy.
     """
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -160,6 +170,12 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
     (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
     DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+    """
+    CheckDestination: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CheckDestinationRequest, _secret_sync_service_pb2.CheckDestinationResponse]  # type: ignore[assignment]
+    """Finds other secret syncs, of any project, that write or could come to write what a sync writes:
+    one that exists, or one with settings that are to be saved. Looks at the sources as they are
+    now, and at what the syncs have written; does not call the destination, and changes nothing.
+    Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
     """
     GetSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Gets a run with its results. Errors: NOT_FOUND."""
@@ -200,7 +216,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a secret sync, after its configuration was proved against the destination. If it is
         enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
         (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-        (UNSUPPORTED for an import behaviour that the destination does not have).
+        (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
+        SyncOptions.overlap_policy).
         """
 
     @_abc_1.abstractmethod
@@ -229,7 +246,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
         the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
         destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-        there because a run is under way (RESOURCE_IN_USE).
+        there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
+        SyncOptions.overlap_policy.
         """
 
     @_abc_1.abstractmethod
@@ -288,6 +306,18 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         way of single keys is no error but part of the plan. Errors: NOT_FOUND, FAILED_PRECONDITION
         (UNSUPPORTED if the destination makes no plans; SOURCE_NOT_FOUND, SOURCE_UNRESOLVED,
         DUPLICATE_SECRETS or IMPORT_CYCLE, as the run would fail with).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckDestination(
+        self,
+        request: _secret_sync_service_pb2.CheckDestinationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.CheckDestinationResponse, _abc.Awaitable[_secret_sync_service_pb2.CheckDestinationResponse]]:
+        """Finds other secret syncs, of any project, that write or could come to write what a sync writes:
+        one that exists, or one with settings that are to be saved. Looks at the sources as they are
+        now, and at what the syncs have written; does not call the destination, and changes nothing.
+        Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
         """
 
     @_abc_1.abstractmethod

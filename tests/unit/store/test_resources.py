@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretsync.domain.entities import FolderRef, InitialSyncBehavior, SyncOptions
+from secretsync.domain.entities import FolderRef, InitialSyncBehavior, OverlapPolicy, SyncOptions
 from secretsync.store.errors import ConstraintError, StoreError
 from secretsync.store.sqlite import SqliteStore
 from secretsync.store.sqlite.transaction import SqliteTransaction
@@ -247,8 +247,18 @@ def test_rows_can_be_read_with_plain_sql(scratch: Scratch) -> None:
         "secret_path": "/",
         "create_time": "2026-03-01T12:30:15.123456Z",
         "options": '{"initial_sync_behavior":"overwrite-destination","key_schema":"",'
-        '"disable_secret_deletion":false}',
+        '"disable_secret_deletion":false,"overlap_policy":"warn"}',
     }
+
+
+def test_every_option_comes_back(scratch: Scratch, make: "Make") -> None:
+    options = SyncOptions(overlap_policy=OverlapPolicy.REFUSE_ANY)
+    with scratch() as tx:
+        tx.syncs.update(make.sync(options=options))
+        found = tx.syncs.by_uid("y-to-octopus")
+        assert found
+        assert found.options == options
+        assert isinstance(found.options.overlap_policy, OverlapPolicy)
 
 
 def test_options_stored_before_a_new_one_came_get_its_default(

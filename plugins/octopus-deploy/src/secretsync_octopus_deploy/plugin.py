@@ -20,6 +20,7 @@ from secretsync_octopus_deploy.discovery import OPTION_LISTS, list_options
 from secretsync_octopus_deploy.foresight import plan_run
 from secretsync_octopus_deploy.rows import fold
 from secretsync_octopus_deploy.runs import run_removal, run_sync
+from secretsync_octopus_deploy.shared_scopes import identity, shared_scope
 from secretsync_octopus_deploy.validation import validate_connection
 
 
@@ -34,6 +35,8 @@ def destination() -> DestinationInfo:
         credential_models={"api-key": ApiKeyCredentials, "oidc": OidcCredentials},
         target_key=target_key,
         name_identity=fold,
+        identity=identity,
+        shared_scope=shared_scope,
         capabilities=frozenset({Capability.DISCOVER, Capability.PLAN}),
         option_lists=OPTION_LISTS,
     )

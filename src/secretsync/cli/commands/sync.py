@@ -4,6 +4,7 @@ import click
 
 from secretsync.cli.changes import mask_of, report, report_deleted
 from secretsync.cli.client import Client, pass_client
+from secretsync.cli.commands.sync_check import check_destination
 from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
 from secretsync.cli.framework import Change, Group, change_options, etag_option, page_options
@@ -11,6 +12,7 @@ from secretsync.cli.inputs import confirm
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import child_name, project_name, short_name
 from secretsync.cli.output import print_message, print_messages, print_table
+from secretsync.cli.overlap_view import show_warnings
 from secretsync.cli.run_view import all_option
 from secretsync.cli.sync_options import (
     SyncOptions,
@@ -37,6 +39,7 @@ def sync() -> None:
 
 
 sync.add_command(plan)
+sync.add_command(check_destination)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)
@@ -78,6 +81,7 @@ def create(
         validate_only=change.validate_only,
     )
     created = client.call(client.syncs.CreateSecretSync, request)
+    show_warnings(client, created)
     if wait and not change.validate_only:
         wait_for_first_run(client, created, "Created", show_all=show_all)
     else:
@@ -181,6 +185,7 @@ def update(
         validate_only=change.validate_only,
     )
     updated = client.call(client.syncs.UpdateSecretSync, request)
+    show_warnings(client, updated)
     if wait and not change.validate_only:
         wait_for_first_run(client, updated, "Updated", show_all=show_all)
     else:

@@ -7,16 +7,25 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
-from secretsync.domain.entities import FolderRef, InitialSyncBehavior, SecretSync, SyncOptions
+from secretsync.domain.entities import (
+    FolderRef,
+    InitialSyncBehavior,
+    OverlapPolicy,
+    SecretSync,
+    SyncOptions,
+)
 from secretsync.domain.schedules import Schedule
 from secretsync.store.sqlite.paths import ancestors
 from secretsync.store.sqlite.rows import Codec, Record, time_from_text, time_to_text, to_json
 
+_ENUMS = {"initial_sync_behavior": InitialSyncBehavior, "overlap_policy": OverlapPolicy}
+
 
 def _options_from_json(text: str) -> SyncOptions:
+    # Options that were added later are not in what was stored before.
     stored = json.loads(text)
-    behavior = InitialSyncBehavior(stored.pop("initial_sync_behavior"))
-    return SyncOptions(initial_sync_behavior=behavior, **stored)
+    enums = {name: enum(stored[name]) for name, enum in _ENUMS.items() if name in stored}
+    return SyncOptions(**{**stored, **enums})
 
 
 def _schedule_to_json(schedule: Schedule | None) -> str | None:
@@ -115,6 +124,13 @@ class Syncs:
             self._database,
             "SELECT * FROM secret_syncs WHERE environment_uid = ? ORDER BY uid",
             [environment_uid],
+        )
+
+    def at_target(self, target_key: str) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE target_key = ? ORDER BY uid",
+            [target_key],
         )
 
     def reading(self, folders: Iterable[FolderRef]) -> Sequence[SecretSync]:
