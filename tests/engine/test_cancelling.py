@@ -9,6 +9,7 @@ from engine_kit import Gate, World, eventually
 
 from secretsync.adapter import RateLimited, RunRequest, Unavailable
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
 from secretsync.store.protocol import Transaction
 
@@ -264,7 +265,8 @@ class TestUnderWay:
         assert [key.name for key in ended.outcome.keys] == ["K"]
         assert [entry.confirmed for entry in await world.ledger(sync)] == [True]
         stored = await world.disk.read(lambda tx: tx.syncs.by_uid(sync.uid))
-        assert stored == replace(sync, initialized=True)
+        counts = {KeyState.SYNCED: 1}
+        assert stored == replace(sync, initialized=True, key_counts=counts)
 
 
 class TestAfterCancelling:

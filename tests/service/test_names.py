@@ -50,6 +50,7 @@ PARENTS = {
     "CreateSecretImport": "Environment",
     "ListSecretImports": "Environment",
     "ListSyncRuns": "SecretSync",
+    "ListSyncKeys": "SecretSync",
 }
 NONSENSE = (
     "",

@@ -116,6 +116,13 @@ LISTINGS = (
         _name,
         lambda request: request.states.append(sync_pb.RUN_STATE_PENDING),
     ),
+    Listing(
+        "ListSyncKeys",
+        lambda: sync_pb.ListSyncKeysRequest(parent=f"{SHOP}/secretSyncs/nested"),
+        "sync_keys",
+        lambda item: item.destination_name,
+        lambda request: request.states.append(sync_pb.KEY_STATE_SYNCED),
+    ),
     Listing("ListDestinations", sync_pb.ListDestinationsRequest, "destinations", _name),
 )
 every_list = pytest.mark.parametrize("listing", LISTINGS, ids=str)
@@ -145,6 +152,9 @@ async def fill(service: Service) -> None:
     await service.add_import("/", "/", parent=PROD, environment=f"{SHOP}/environments/spare")
     for _ in range(4):
         await service.trigger()
+    source = sync_pb.SecretSource(environment=DEV, secret_path="/a0")
+    nested = await service.add_sync("nested", source=source, is_auto_sync_enabled=False)
+    await service.trigger(nested.name)
 
 
 async def pages(service: Service, listing: Listing, size: int) -> list[list[Any]]:

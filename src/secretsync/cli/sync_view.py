@@ -14,6 +14,7 @@ from secretsync.cli.words import enum_text, time_and_age, value_text, yes_no
 from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_PENDING,
     RUN_STATE_RUNNING,
+    KeyStateCounts,
     RunState,
     RunStatus,
     SecretSync,
@@ -54,6 +55,7 @@ def show_sync(sync: SecretSync) -> None:
             ("Auto-sync", yes_no(sync.is_auto_sync_enabled)),
             ("Schedule", schedule_text(sync.schedule)),
             ("Next run", time_and_age(sync.next_run_time)),
+            ("Keys", key_counts_text(sync.key_state_counts)),
             ("Last sync", _status_text(sync.sync_status)),
             ("Last import", _status_text(sync.import_status)),
             ("Last removal", _status_text(sync.remove_status)),
@@ -64,6 +66,12 @@ def show_sync(sync: SecretSync) -> None:
             ("ETag", sync.etag),
         ]
     )
+
+
+def key_counts_text(counts: KeyStateCounts) -> str:
+    """Return for people how many keys are in each state: `5 synced, 1 drifted`."""
+    told = ((field.name, getattr(counts, field.name)) for field in counts.DESCRIPTOR.fields)
+    return ", ".join(f"{count} {state}" for state, count in told if count) or "none"
 
 
 def wait_for_first_run(client: Client, sync: SecretSync, done: str, *, show_all: bool) -> None:

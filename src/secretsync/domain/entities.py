@@ -8,6 +8,7 @@ from typing import Any
 
 from secretsync.adapter import Action, KeyResult
 from secretsync.domain.attempts import RunAttempt
+from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Reason
 from secretsync.domain.schedules import Schedule
 
@@ -165,6 +166,8 @@ class SecretSync:
     `target_key` names the document that it writes to; `initialized` tells whether a run has
     succeeded since the sync began to write there. `next_run_time` is when its schedule is due, None
     if it has none or is disabled; `clock_time` is when that was set, by the clock of that time.
+    `key_counts` tells how many keys are in each state, and `drift_time` since when some have been
+    DRIFTED; neither is changed with the sync, but with its keys.
     """
 
     uid: str
@@ -188,6 +191,8 @@ class SecretSync:
     clock_time: datetime | None = None
     target_key: str
     initialized: bool = False
+    key_counts: Mapping[KeyState, int] = field(default_factory=dict)
+    drift_time: datetime | None = None
     version: int = 1
     create_time: datetime
     update_time: datetime

@@ -18,6 +18,7 @@ from secretsync.domain.runs import (
 )
 from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
+from secretsync.engine.key_states import keep_results
 from secretsync.engine.runner import LeaseLostError, RunReport, shortened
 from secretsync.store.protocol import Transaction
 
@@ -62,6 +63,8 @@ def _end(
     now: datetime,
     rng: random.Random,
 ) -> SyncRun:
+    if report.result is not None:
+        keep_results(tx, current, report.result, now)
     if current.cancel_requested:
         return _cancelled(tx, sync, current, report, now)
     if report.result is not None and failed(report.result.keys):

@@ -140,20 +140,29 @@ def filter_of(request: pb.ListSyncRunsRequest, violations: Violations) -> RunFil
         violations: takes note of what is wrong with its filters.
     """
     return RunFilter(
-        states=_chosen("states", request.states, STATES, pb.RunState.Name, violations),
-        triggers=_chosen("triggers", request.triggers, TRIGGERS, pb.RunTrigger.Name, violations),
+        states=chosen("states", request.states, STATES, pb.RunState.Name, violations),
+        triggers=chosen("triggers", request.triggers, TRIGGERS, pb.RunTrigger.Name, violations),
         created_from=moment_of(request, "start_create_time", violations),
         created_before=moment_of(request, "end_create_time", violations),
     )
 
 
-def _chosen(
+def chosen(
     field: str,
     numbers: Sequence[N],
     shown: Mapping[T, N],
     name_of: Callable[[N], str],
     violations: Violations,
 ) -> frozenset[T]:
+    """Return the values that a filter names.
+
+    Args:
+        field: the filter's name.
+        numbers: the enum's numbers in the request.
+        shown: the number of each value.
+        name_of: returns the name of a number.
+        violations: takes note of numbers that are none of these.
+    """
     known = {number: value for value, number in shown.items()}
     if not known.keys() >= set(numbers):
         violations.add(field, f"must be among {', '.join(name_of(number) for number in known)}")

@@ -6,12 +6,22 @@ from google.protobuf.empty_pb2 import Empty
 
 from secretsync.domain.entities import SecretSync, SyncRun
 from secretsync.domain.problems import Violations
-from secretsync.operations import destinations, lookups, overlaps, plans, runs, sync_settings, syncs
+from secretsync.operations import (
+    destinations,
+    lookups,
+    overlaps,
+    plans,
+    runs,
+    sync_keys,
+    sync_settings,
+    syncs,
+)
 from secretsync.operations.app import App
 from secretsync.services.destinations import destination_message
 from secretsync.services.overlaps import check_choice, check_message
 from secretsync.services.plans import plan_message, planned_action
 from secretsync.services.runs import filter_of, run_message
+from secretsync.services.sync_keys import key_message, states_of
 from secretsync.services.sync_messages import (
     changes_of_request,
     settings_of_request,
@@ -167,6 +177,19 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         )
         return pb.ListSyncRunsResponse(
             sync_runs=[self._run(run) for run in page.items], next_page_token=page.next_token
+        )
+
+    async def ListSyncKeys(
+        self, request: pb.ListSyncKeysRequest, context: Context
+    ) -> pb.ListSyncKeysResponse:
+        violations = Violations()
+        states = states_of(request, violations)
+        page = await self._app.read(
+            lambda tx: sync_keys.list_keys(tx, request.parent, page_of(request), states, violations)
+        )
+        return pb.ListSyncKeysResponse(
+            sync_keys=[key_message(key, request.parent) for key in page.items],
+            next_page_token=page.next_token,
         )
 
     async def CancelSyncRun(self, request: pb.CancelSyncRunRequest, context: Context) -> pb.SyncRun:

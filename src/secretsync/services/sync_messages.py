@@ -18,6 +18,7 @@ from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.overlaps import SHOWN_POLICIES, overlap_policy
 from secretsync.services.runs import status_message
 from secretsync.services.schedules import schedule_message, schedule_of
+from secretsync.services.sync_keys import key_counts_message
 from secretsync.services.translate import plain, present_fields, struct, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
 
@@ -109,6 +110,7 @@ def sync_message(sync: SecretSync, last: LastRuns, warnings: Sequence[str] = ())
         is_auto_sync_enabled=sync.is_auto_sync_enabled,
         schedule=schedule_message(sync.schedule),
         next_run_time=timestamp(sync.next_run_time),
+        key_state_counts=key_counts_message(sync.key_counts),
         version=sync.version,
         etag=etag_of(sync),
         create_time=timestamp(sync.create_time),

@@ -9,6 +9,7 @@ from secretsync.store.tables import (
     EnvironmentTable,
     IdempotencyTable,
     ImportTable,
+    KeyStateTable,
     KeyTable,
     LedgerTable,
     ProjectTable,
@@ -45,6 +46,8 @@ class Transaction(Protocol):
     def attempts(self) -> AttemptTable: ...
     @property
     def ledger(self) -> LedgerTable: ...
+    @property
+    def key_states(self) -> KeyStateTable: ...
     @property
     def idempotency(self) -> IdempotencyTable: ...
     @property

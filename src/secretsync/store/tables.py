@@ -1,6 +1,6 @@
 """The tables of a state store, as the rest of secretsync sees them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from secretsync.domain.entities import (
     SecretSync,
     SyncRun,
 )
+from secretsync.domain.key_states import KeyState, SyncKey
 
 
 class ProjectTable(Protocol):
@@ -318,6 +319,34 @@ class LedgerTable(Protocol):
 
     def versions_after(self, target_key: str, version: str) -> frozenset[str]:
         """Return the version and all those that recorded writes lead to from it, step by step."""
+        ...
+
+
+class KeyStateTable(Protocol):
+    """How the keys of each sync stand at its destination."""
+
+    def of_sync(self, sync_uid: str) -> Sequence[SyncKey]:
+        """Return all of a sync, ordered by name."""
+        ...
+
+    def list(
+        self, sync_uid: str, after: str, limit: int, states: Collection[KeyState] = ()
+    ) -> Sequence[SyncKey]:
+        """Return those whose name is greater than `after`, in ascending order (by code point).
+
+        Args:
+            sync_uid: the sync.
+            after: the name.
+            limit: how many at most.
+            states: only those in one of these. Default: all.
+        """
+        ...
+
+    def save(self, sync_uid: str, changed: Iterable[SyncKey], gone: Iterable[str]) -> None:
+        """Insert or replace keys, forget those of these names, and count them anew.
+
+        The sync's `key_counts` and `drift_time` are what is counted.
+        """
         ...
 
 

@@ -318,6 +318,38 @@ everything or nothing, as Octopus Deploy does, have no such keys: there the run 
 """
 Global___KeyAction: _TypeAlias = KeyAction  # noqa: Y015
 
+class _KeyState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_STATE_UNSPECIFIED: _KeyState.ValueType  # 0
+    """Not set."""
+    KEY_STATE_SYNCED: _KeyState.ValueType  # 1
+    """A run has seen to it that the destination holds what the source held then."""
+    KEY_STATE_SKIPPED: _KeyState.ValueType  # 2
+    """The last run that looked at it left it alone, for the reason given."""
+    KEY_STATE_FAILED: _KeyState.ValueType  # 3
+    """The last run that looked at it could not do what it should, for the reason given."""
+    KEY_STATE_DRIFTED: _KeyState.ValueType  # 4
+    """It was synced, and the destination has changed, or may have, since; the reason says which."""
+
+class KeyState(_KeyState, metaclass=_KeyStateEnumTypeWrapper):
+    """How a key of a sync stands at the destination."""
+
+KEY_STATE_UNSPECIFIED: KeyState.ValueType  # 0
+"""Not set."""
+KEY_STATE_SYNCED: KeyState.ValueType  # 1
+"""A run has seen to it that the destination holds what the source held then."""
+KEY_STATE_SKIPPED: KeyState.ValueType  # 2
+"""The last run that looked at it left it alone, for the reason given."""
+KEY_STATE_FAILED: KeyState.ValueType  # 3
+"""The last run that looked at it could not do what it should, for the reason given."""
+KEY_STATE_DRIFTED: KeyState.ValueType  # 4
+"""It was synced, and the destination has changed, or may have, since; the reason says which."""
+Global___KeyState: _TypeAlias = KeyState  # noqa: Y015
+
 class _ChangeKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -400,6 +432,7 @@ class SecretSync(_message.Message):
     SCHEDULE_FIELD_NUMBER: _builtins.int
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    KEY_STATE_COUNTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
     Output only in a create request.
@@ -473,6 +506,10 @@ class SecretSync(_message.Message):
         and UpdateSecretSync; CheckDestination tells of all at any time. Output only.
         """
 
+    @_builtins.property
+    def key_state_counts(self) -> Global___KeyStateCounts:
+        """How many of its keys are in each state; see SecretSyncService.ListSyncKeys. Output only."""
+
     def __init__(
         self,
         *,
@@ -496,10 +533,11 @@ class SecretSync(_message.Message):
         schedule: Global___Schedule | None = ...,
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        key_state_counts: Global___KeyStateCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -942,6 +980,104 @@ class KeyResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeyResult: _TypeAlias = KeyResult  # noqa: Y015
+
+@_typing.final
+class KeyStateCounts(_message.Message):
+    """How many keys of a sync are in each state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNCED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    DRIFTED_FIELD_NUMBER: _builtins.int
+    synced: _builtins.int
+    """Keys in KEY_STATE_SYNCED."""
+    skipped: _builtins.int
+    """Keys in KEY_STATE_SKIPPED."""
+    failed: _builtins.int
+    """Keys in KEY_STATE_FAILED."""
+    drifted: _builtins.int
+    """Keys in KEY_STATE_DRIFTED."""
+    def __init__(
+        self,
+        *,
+        synced: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        drifted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifted", b"drifted", "failed", b"failed", "skipped", b"skipped", "synced", b"synced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyStateCounts: _TypeAlias = KeyStateCounts  # noqa: Y015
+
+@_typing.final
+class SyncKey(_message.Message):
+    """How one key of a sync stands at the destination. Never holds a value. It has no resource name: it
+    is told apart by its sync and destination_name.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    DESTINATION_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_TIME_FIELD_NUMBER: _builtins.int
+    LAST_RUN_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The key at the source; empty if the source never had it."""
+    destination_name: _builtins.str
+    """The name at the destination."""
+    state: Global___KeyState.ValueType
+    """How it stands."""
+    reason: _builtins.str
+    """Why; empty where the state says it all."""
+    last_error: _builtins.str
+    """What last failed for this key, however long ago; empty if nothing did. Runs that failed as a
+    whole are told of in SecretSync.sync_status.
+    """
+    last_run: _builtins.str
+    """The run that last changed anything of this, by name; it may have been deleted from the history."""
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it has been in this state."""
+
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """When this sync last wrote it at the destination; not set if that is not known."""
+
+    @_builtins.property
+    def last_error_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        destination_name: _builtins.str = ...,
+        state: Global___KeyState.ValueType = ...,
+        reason: _builtins.str = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+        last_error: _builtins.str = ...,
+        last_error_time: _timestamp_pb2.Timestamp | None = ...,
+        last_run: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "last_error_time", b"last_error_time", "state_time", b"state_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "destination_name", b"destination_name", "key", b"key", "last_error", b"last_error", "last_error_time", b"last_error_time", "last_run", b"last_run", "reason", b"reason", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncKey: _TypeAlias = SyncKey  # noqa: Y015
 
 @_typing.final
 class SyncPlan(_message.Message):
@@ -1871,6 +2007,70 @@ class ListSyncRunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSyncRunsResponse: _TypeAlias = ListSyncRunsResponse  # noqa: Y015
+
+@_typing.final
+class ListSyncKeysRequest(_message.Message):
+    """Request of SecretSyncService.ListSyncKeys. A page_token fits only a request with the same states."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
+    page_size: _builtins.int
+    """See ListProjectsRequest.page_size."""
+    page_token: _builtins.str
+    """See ListProjectsRequest.page_token."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___KeyState.ValueType]:
+        """Only keys in one of these states. Default: empty, all."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___KeyState.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncKeysRequest: _TypeAlias = ListSyncKeysRequest  # noqa: Y015
+
+@_typing.final
+class ListSyncKeysResponse(_message.Message):
+    """Response of SecretSyncService.ListSyncKeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_KEYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, opaque; empty on the last."""
+    @_builtins.property
+    def sync_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncKey]:
+        """The page's keys."""
+
+    def __init__(
+        self,
+        *,
+        sync_keys: _abc.Iterable[Global___SyncKey] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sync_keys", b"sync_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSyncKeysResponse: _TypeAlias = ListSyncKeysResponse  # noqa: Y015
 
 @_typing.final
 class CancelSyncRunRequest(_message.Message):

@@ -100,6 +100,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.FromString,
                 _registered_method=True)
+        self.ListSyncKeys = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/ListSyncKeys',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysResponse.FromString,
+                _registered_method=True)
         self.CancelSyncRun = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/CancelSyncRun',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.SerializeToString,
@@ -236,6 +241,16 @@ class SecretSyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSyncKeys(self, request, context):
+        """Lists how each key of a secret sync stands at its destination, by destination_name in ascending
+        order: all, or those in one of the request's states. It is what runs have found out: a key is
+        listed from the first run that had a result for it until it is removed. Errors: NOT_FOUND
+        (secret sync).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelSyncRun(self, request, context):
         """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
         attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
@@ -326,6 +341,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.ListSyncRuns,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.SerializeToString,
+            ),
+            'ListSyncKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSyncKeys,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysResponse.SerializeToString,
             ),
             'CancelSyncRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSyncRun,
@@ -672,6 +692,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/ListSyncRuns',
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSyncKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/ListSyncKeys',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ListSyncKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,12 @@ class SecretSyncServiceStub:
     Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
     and run_history_count. Errors: NOT_FOUND (secret sync).
     """
+    ListSyncKeys: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSyncKeysRequest, _secret_sync_service_pb2.ListSyncKeysResponse]
+    """Lists how each key of a secret sync stands at its destination, by destination_name in ascending
+    order: all, or those in one of the request's states. It is what runs have found out: a key is
+    listed from the first run that had a result for it until it is removed. Errors: NOT_FOUND
+    (secret sync).
+    """
     CancelSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CancelSyncRunRequest, _secret_sync_service_pb2.SyncRun]
     """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
     attempt has stopped, which takes a moment: until then it is RUNNING with cancel_requested. Once
@@ -183,6 +189,12 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
     Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
     and run_history_count. Errors: NOT_FOUND (secret sync).
+    """
+    ListSyncKeys: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSyncKeysRequest, _secret_sync_service_pb2.ListSyncKeysResponse]  # type: ignore[assignment]
+    """Lists how each key of a secret sync stands at its destination, by destination_name in ascending
+    order: all, or those in one of the request's states. It is what runs have found out: a key is
+    listed from the first run that had a result for it until it is removed. Errors: NOT_FOUND
+    (secret sync).
     """
     CancelSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CancelSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Cancels a run, and returns it. One that waits ends at once, one that is under way when its
@@ -337,6 +349,18 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists a secret sync's runs, newest first: all, or those that match every filter of the request.
         Ended runs are kept for a time, and up to a number; see the server's settings run_history_days
         and run_history_count. Errors: NOT_FOUND (secret sync).
+        """
+
+    @_abc_1.abstractmethod
+    def ListSyncKeys(
+        self,
+        request: _secret_sync_service_pb2.ListSyncKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.ListSyncKeysResponse, _abc.Awaitable[_secret_sync_service_pb2.ListSyncKeysResponse]]:
+        """Lists how each key of a secret sync stands at its destination, by destination_name in ascending
+        order: all, or those in one of the request's states. It is what runs have found out: a key is
+        listed from the first run that had a result for it until it is removed. Errors: NOT_FOUND
+        (secret sync).
         """
 
     @_abc_1.abstractmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from secretsync.domain.entities import FolderRef, RunFilter, RunState, RunTrigger
+from secretsync.domain.key_states import KeyState
 from secretsync.store.protocol import Transaction
 from secretsync.store.sqlite.transaction import SqliteTransaction
 
@@ -110,6 +111,10 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "ledger.confirm": lambda tx, make: tx.ledger.confirm(SYNC, [make.entry("a")]),
     "ledger.attempted_from": lambda tx, _: tx.ledger.attempted_from("target"),
     "ledger.versions_after": lambda tx, _: tx.ledger.versions_after("target", "1"),
+    "key_states.of_sync": lambda tx, _: tx.key_states.of_sync(SYNC),
+    "key_states.list": lambda tx, _: tx.key_states.list(SYNC, "a", 10),
+    "key_states.list some": lambda tx, _: tx.key_states.list(SYNC, "a", 10, [KeyState.DRIFTED]),
+    "key_states.save": lambda tx, _: tx.key_states.save(SYNC, [], ["gone"]),
     "idempotency.find": lambda tx, _: tx.idempotency.find("m", "r"),
     "idempotency.prune": lambda tx, make: tx.idempotency.prune(make.now),
     "keys.data_key": lambda tx, _: tx.keys.data_key("p-shop"),
@@ -164,6 +169,10 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "runs.prunable",
         "runs.claim",
         "ledger.of_sync",
+        "key_states.of_sync",
+        "key_states.list",
+        "key_states.list some",
+        "key_states.save",
     ],
 )
 def test_rows_come_out_of_the_index_in_order(scratch: Scratch, make: "Make", name: str) -> None:
@@ -181,6 +190,7 @@ def test_rows_come_out_of_the_index_in_order(scratch: Scratch, make: "Make", nam
         ("imports.list all", "environment_uid=? AND (path,position)>(?,?)"),
         ("imports.list of path", "environment_uid=? AND path=? AND position>?"),
         ("runs.list", "sync_uid=? AND seq<?"),
+        ("key_states.list", "sync_uid=? AND name>?"),
         ("runs.list some", "sync_uid=? AND seq<?"),
         ("syncs.at_target", "target_key=?"),
         ("syncs.reading", "environment_uid=? AND secret_path=?"),

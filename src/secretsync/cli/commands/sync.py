@@ -5,6 +5,7 @@ import click
 from secretsync.cli.changes import mask_of, report, report_deleted
 from secretsync.cli.client import Client, pass_client
 from secretsync.cli.commands.sync_check import check_destination
+from secretsync.cli.commands.sync_keys import keys
 from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
 from secretsync.cli.framework import Change, Group, change_options, etag_option, page_options
@@ -40,6 +41,7 @@ def sync() -> None:
 
 sync.add_command(plan)
 sync.add_command(check_destination)
+sync.add_command(keys)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)

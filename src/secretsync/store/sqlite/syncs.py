@@ -14,6 +14,7 @@ from secretsync.domain.entities import (
     SecretSync,
     SyncOptions,
 )
+from secretsync.domain.key_states import KeyState
 from secretsync.domain.schedules import Schedule
 from secretsync.store.sqlite.paths import ancestors
 from secretsync.store.sqlite.rows import Codec, Record, time_from_text, time_to_text, to_json
@@ -44,13 +45,20 @@ def _schedule_from_json(text: str | None) -> Schedule | None:
     return Schedule(interval=interval, **stored)
 
 
+def _counts_from_json(text: str) -> dict[KeyState, int]:
+    return {KeyState(state): count for state, count in json.loads(text).items()}
+
+
 SYNCS = Record(
     "secret_syncs",
     SecretSync,
     custom={
         "options": Codec(lambda options: to_json(asdict(options)), _options_from_json),
         "schedule": Codec(_schedule_to_json, _schedule_from_json),
+        "key_counts": Codec(to_json, _counts_from_json),
     },
+    # The table of keys counts them.
+    generated=frozenset({"key_counts", "drift_time"}),
 )
 
 

@@ -5,6 +5,7 @@ from sqlite_utils import Database
 from secretsync.store.sqlite.connections import Connections
 from secretsync.store.sqlite.idempotency import Idempotency
 from secretsync.store.sqlite.imports import Imports
+from secretsync.store.sqlite.key_states import KeyStates
 from secretsync.store.sqlite.keys import Keys
 from secretsync.store.sqlite.ledger import Ledger
 from secretsync.store.sqlite.projects import Environments, Projects
@@ -28,5 +29,6 @@ class SqliteTransaction:
         self.runs = Runs(database)
         self.attempts = RunAttempts(database)
         self.ledger = Ledger(database)
+        self.key_states = KeyStates(database)
         self.idempotency = Idempotency(database)
         self.keys = Keys(database)
