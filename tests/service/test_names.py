@@ -41,6 +41,8 @@ KINDS = {
     "PlanSecretSync": "SecretSync",
     "CheckDestination": "SecretSync",
     "CancelSyncRun": "SyncRun",
+    "PauseSyncing": "SecretSync",
+    "ResumeSyncing": "SecretSync",
 }
 PARENTS = {
     "SetSecrets": "Environment",
@@ -144,7 +146,7 @@ def make_request(method: MethodDescriptor, name: str) -> Any:  # noqa: ANN401
 
 async def test_only_methods_without_a_resource_have_no_name() -> None:
     unnamed = {method.name for method in methods()} - {method.name for method in NAMED}
-    assert unnamed == {"CreateProject", "ListProjects", "ListDestinations"}
+    assert unnamed == {"CreateProject", "ListProjects", "ListDestinations", "ListPauses"}
 
 
 @every_method

@@ -123,6 +123,7 @@ LISTINGS = (
         lambda item: item.destination_name,
         lambda request: request.states.append(sync_pb.KEY_STATE_SYNCED),
     ),
+    Listing("ListPauses", sync_pb.ListPausesRequest, "pauses", _name),
     Listing("ListDestinations", sync_pb.ListDestinationsRequest, "destinations", _name),
 )
 every_list = pytest.mark.parametrize("listing", LISTINGS, ids=str)
@@ -155,6 +156,8 @@ async def fill(service: Service) -> None:
     source = sync_pb.SecretSource(environment=DEV, secret_path="/a0")
     nested = await service.add_sync("nested", source=source, is_auto_sync_enabled=False)
     await service.trigger(nested.name)
+    for name in ("-", SYNC, f"{SHOP}/secretSyncs/other"):
+        await service.pause(name)
 
 
 async def pages(service: Service, listing: Listing, size: int) -> list[list[Any]]:

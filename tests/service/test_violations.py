@@ -174,6 +174,16 @@ async def test_all_that_is_wrong_with_a_request_is_told_at_once(prepared: Servic
                 "request_id",
             },
         ),
+        (
+            "PauseSyncing",
+            syncs.PauseSyncingRequest(name="everything", reason=LONG, request_id=LONG),
+            {"name", "reason", "request_id"},
+        ),
+        (
+            "ResumeSyncing",
+            syncs.ResumeSyncingRequest(name="projects/shop", request_id=LONG),
+            {"name", "request_id"},
+        ),
     ]
     before = prepared.dump()
     for method, request, expected in cases:

@@ -23,6 +23,7 @@ from secretsync.settings import Settings
 from secretsync.v1 import (
     connection_service_pb2,
     error_reason_pb2,
+    pause_pb2,
     project_service_pb2,
     secret_service_pb2,
     secret_sync_service_pb2,
@@ -41,6 +42,7 @@ PROTOS = (
     connection_service_pb2,
     secret_sync_service_pb2,
     error_reason_pb2,
+    pause_pb2,
 )
 HOOKS = {
     name: hook

@@ -37,6 +37,12 @@ COMMANDS = {
         f"{_COMMANDS}.sync", "sync", "Secret syncs: set up, run, remove what they wrote."
     ),
     "run": LateCommand(f"{_COMMANDS}.run", "run", "Runs of secret syncs: what each one did."),
+    "pause": LateCommand(
+        f"{_COMMANDS}.pause",
+        "pause",
+        "Let nothing be written, for one sync, a connection, or all.",
+    ),
+    "resume": LateCommand(f"{_COMMANDS}.pause", "resume", "Let syncs go on that were paused."),
     "destination": LateCommand(
         f"{_COMMANDS}.destination", "destination", "Types of destination that the server offers."
     ),

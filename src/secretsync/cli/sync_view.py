@@ -6,6 +6,7 @@ from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
 from secretsync.cli.output import note, print_fields, print_json, print_message, say, to_dict
 from secretsync.cli.overlap_view import policy_word
+from secretsync.cli.pause_view import check_not_paused, pause_fields
 from secretsync.cli.run_view import fail_unless_succeeded, show_ended_run
 from secretsync.cli.schedule_options import schedule_text
 from secretsync.cli.sync_options import BEHAVIORS
@@ -56,6 +57,7 @@ def show_sync(sync: SecretSync) -> None:
             ("Schedule", schedule_text(sync.schedule)),
             ("Next run", time_and_age(sync.next_run_time)),
             ("Keys", key_counts_text(sync.key_state_counts)),
+            *pause_fields(sync.pauses),
             ("Last sync", _status_text(sync.sync_status)),
             ("Last import", _status_text(sync.import_status)),
             ("Last removal", _status_text(sync.remove_status)),
@@ -94,6 +96,7 @@ def wait_for_first_run(client: Client, sync: SecretSync, done: str, *, show_all:
         if client.state.json:
             print_message(sync)
         return
+    check_not_paused(sync, sync.sync_status.last_run)
     run = wait_for_run(client, sync.sync_status.last_run)
     if client.state.json:
         print_json({"secretSync": to_dict(get_sync(client, sync.name)), "syncRun": to_dict(run)})

@@ -21,7 +21,7 @@ class AttemptOutcome(StrEnum):
     PARTIALLY_SUCCEEDED = "partially-succeeded"
     """Some keys failed, and it said which."""
     HELD_BACK = "held-back"
-    """It sent nothing, since its connection was in a pause."""
+    """It sent nothing, since its connection was in a pause; or it was paused before a write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     CANCELLED = "CANCELLED"
     RUN_ENDED = "RUN_ENDED"
     SYNC_OVERLAP = "SYNC_OVERLAP"
+    PAUSED = "PAUSED"
     KEYS_FAILED = "KEYS_FAILED"
 
 

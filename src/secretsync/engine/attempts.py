@@ -77,6 +77,8 @@ def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | No
         return AttemptOutcome.FAILED, ended.error_reason, ended.message
     if ended.cancel_requested:
         return AttemptOutcome.CUT_SHORT, Reason.CANCELLED, ended.message
+    if report.paused:
+        return AttemptOutcome.HELD_BACK, Reason.PAUSED, report.paused
     outcome = AttemptOutcome.HELD_BACK if report.unsent else AttemptOutcome.FAILED
     return outcome, *why_it_failed(report)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.domain.partial import failed, has_changed, told_of_failed
+from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
 from secretsync.domain.runs import (
     RetryPolicy,
@@ -113,6 +114,8 @@ def _succeed_in_part(
     """Write down what was done although some keys failed, and let the run try these again."""
     _keep_result(tx, sync, run, report, result)
     run = replace(run, outcome=outcome_of(run, report))
+    if report.paused:
+        return _settle(tx, held_by_pause(run, report.paused, now), now)
     after = after_transient_failure(
         run,
         message=shortened(told_of_failed(result.keys)),
@@ -207,6 +210,8 @@ def _fail(
     problem = report.problem
     reason, message = why_it_failed(report)
     run = replace(run, outcome=outcome_of(run, report))
+    if report.paused:
+        return _settle(tx, held_by_pause(run, report.paused, now), now)
     if not report.transient:
         ended = replace(
             run,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from secretsync.adapter import LedgerEntry
-from secretsync.domain.entities import SyncRun
+from secretsync.domain.entities import SecretSync, SyncRun
+from secretsync.domain.pauses import holding, names_holding, paused
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.runner import LeaseLostError, RunReport
 from secretsync.store.protocol import StateStore, Transaction
@@ -18,7 +19,7 @@ class IntentRecorder:
         clock: returns the present time.
         renew: renews the attempt's lease; False if it is lost.
         run: the run, as the attempt claimed it.
-        report: takes note of whether a write was announced.
+        report: takes note of whether a write was announced, or refused because of a pause.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class IntentRecorder:
 
         Raises:
             LeaseLostError: another worker has the run.
-            Problem: the run was cancelled, or its sync was made to lead elsewhere.
+            Problem: the run was cancelled, its sync was made to lead elsewhere, or is paused.
         """
 
         def work(tx: Transaction) -> list[LedgerEntry]:
@@ -98,6 +99,8 @@ class IntentRecorder:
                 f"{run.sync_name} was made to lead elsewhere while this run was under way; nothing"
                 " was changed at the destination. Run it again",
             )
+        if announces:
+            self._check_pauses(tx, sync)
         earlier = self._earlier
         if earlier is None:
             earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
@@ -108,3 +111,15 @@ class IntentRecorder:
         tx.ledger.put_intents(run.sync_uid, [*kept, *intents])
         resolved = {entry.identity for entry in entries if entry.confirmed}
         return [entry for entry in earlier if entry.identity not in resolved]
+
+    def _check_pauses(self, tx: Transaction, sync: SecretSync) -> None:
+        """Refuse a write that a pause holds.
+
+        In the transaction that would announce it: whoever has paused the sync can rely on it that
+        no write begins after that.
+        """
+        pauses = holding(sync, tx.pauses.named(names_holding(sync)))
+        if pauses:
+            problem = paused(sync, pauses, "no write may begin")
+            self._report.paused = problem.message
+            raise problem

@@ -53,6 +53,7 @@ class RunReport:
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
         write_announced: whether a write was announced, so that one may have taken place.
+        paused: why no write may begin, for people, if one was refused because of that; else empty.
         unsent: whether it failed only because its connection may not send, before it sent anything.
         target_key: names the document that the attempt was about; empty if it did not get so far.
         http_requests: the requests that were made, in order, in either case.
@@ -62,6 +63,7 @@ class RunReport:
     problem: Problem | None = None
     transient: bool = False
     write_announced: bool = False
+    paused: str = ""
     unsent: bool = False
     target_key: str = ""
     http_requests: list[HttpRequest] = field(default_factory=list)

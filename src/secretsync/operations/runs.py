@@ -10,6 +10,7 @@ from secretsync.domain.entities import (
     SyncRun,
 )
 from secretsync.domain.etags import check_etag
+from secretsync.domain.pauses import paused
 from secretsync.domain.problems import (
     Code,
     Problem,
@@ -21,6 +22,7 @@ from secretsync.domain.problems import (
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.pauses import pauses_of, pauses_of_run
 from secretsync.operations.sync_settings import import_unsupported
 from secretsync.store.protocol import Transaction
 
@@ -116,10 +118,11 @@ async def delete_with_secrets(app: App, name: str, etag: str, *, validate_only: 
     """Remove what a sync put at the destination, then delete it; return when that is done.
 
     Raises:
-        Problem: FAILED_PRECONDITION (REMOVAL_FAILED), if the removal failed; the sync is kept.
+        Problem: FAILED_PRECONDITION: REMOVAL_FAILED, if the removal failed; the sync is kept.
+            PAUSED, if a pause holds it.
     """
     if validate_only:
-        await app.read(lambda tx: _deletable(tx, name, etag))
+        await app.read(lambda tx: _removable(tx, name, etag))
         return
     run = await app.store.write(lambda tx: _queue_deletion(app, tx, name, etag))
     app.engine.wake()
@@ -127,7 +130,7 @@ async def delete_with_secrets(app: App, name: str, etag: str, *, validate_only: 
 
 
 def _queue_deletion(app: App, tx: Transaction, name: str, etag: str) -> SyncRun:
-    sync = _deletable(tx, name, etag)
+    sync = _removable(tx, name, etag)
     return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, delete_sync=True)
 
 
@@ -137,9 +140,18 @@ def _deletable(tx: Transaction, name: str, etag: str) -> SecretSync:
     return sync
 
 
+def _removable(tx: Transaction, name: str, etag: str) -> SecretSync:
+    """Return a sync whose removal can start; whoever waits for it must not wait for a resume."""
+    sync = _deletable(tx, name, etag)
+    pauses = pauses_of(tx, sync)
+    if pauses:
+        raise paused(sync, pauses, "resume it first, or delete the sync without removing secrets")
+    return sync
+
+
 async def _wait_for_deletion(app: App, run: SyncRun) -> None:
     while True:
-        now = await app.read(lambda tx: tx.runs.get(run.sync_uid, run.uid))
+        now = await app.read(lambda tx: _unless_paused(tx, run))
         if now is None:
             return
         if now.state is RunState.FAILED:
@@ -150,3 +162,14 @@ async def _wait_for_deletion(app: App, run: SyncRun) -> None:
                 metadata={"run": run.name},
             )
         await app.engine.attempt_ended(timeout=1.0)
+
+
+def _unless_paused(tx: Transaction, run: SyncRun) -> SyncRun | None:
+    """Return a removal as it is now, None if its sync has been deleted."""
+    now = tx.runs.get(run.sync_uid, run.uid)
+    sync = tx.syncs.by_uid(run.sync_uid)
+    pauses = pauses_of_run(tx, now) if now else ()
+    if sync and pauses:
+        told = f"{run.name} waits, and deletes the sync after the resume, unless it is cancelled"
+        raise paused(sync, pauses, told)
+    return now

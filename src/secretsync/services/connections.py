@@ -9,6 +9,8 @@ from secretsync.domain.problems import Violations
 from secretsync.operations import connections, lookups, options
 from secretsync.operations.app import App
 from secretsync.operations.destinations import destination_slug
+from secretsync.operations.pauses import pauses_of
+from secretsync.services.pauses import pause_messages
 from secretsync.services.translate import (
     Context,
     call_of,
@@ -56,6 +58,7 @@ class ConnectionServicer(ConnectionServiceServicer):
         return await self._app.mutate(
             call,
             lambda tx: connection_message(
+                tx,
                 connections.create_connection(
                     self._app,
                     tx,
@@ -63,27 +66,28 @@ class ConnectionServicer(ConnectionServiceServicer):
                     request.connection_id,
                     wanted.description,
                     proved,
-                )
+                ),
             ),
         )
 
     async def GetConnection(
         self, request: pb.GetConnectionRequest, context: Context
     ) -> pb.Connection:
-        return connection_message(
-            await self._app.read(lambda tx: lookups.connection(tx, "name", request.name))
+        return await self._app.read(
+            lambda tx: connection_message(tx, lookups.connection(tx, "name", request.name))
         )
 
     async def ListConnections(
         self, request: pb.ListConnectionsRequest, context: Context
     ) -> pb.ListConnectionsResponse:
-        page = await self._app.read(
-            lambda tx: connections.list_connections(tx, request.parent, page_of(request))
-        )
-        return pb.ListConnectionsResponse(
-            connections=[connection_message(each) for each in page.items],
-            next_page_token=page.next_token,
-        )
+        def work(tx: Transaction) -> pb.ListConnectionsResponse:
+            page = connections.list_connections(tx, request.parent, page_of(request))
+            return pb.ListConnectionsResponse(
+                connections=[connection_message(tx, each) for each in page.items],
+                next_page_token=page.next_token,
+            )
+
+        return await self._app.read(work)
 
     async def UpdateConnection(
         self, request: pb.UpdateConnectionRequest, context: Context
@@ -109,9 +113,10 @@ class ConnectionServicer(ConnectionServiceServicer):
         return await self._app.mutate(
             call,
             lambda tx: connection_message(
+                tx,
                 connections.update_connection(
                     self._app, tx, wanted.name, wanted.etag, changes, proved
-                )
+                ),
             ),
         )
 
@@ -151,7 +156,7 @@ class ConnectionServicer(ConnectionServiceServicer):
         )
 
 
-def connection_message(connection: entities.Connection) -> pb.Connection:
+def connection_message(tx: Transaction, connection: entities.Connection) -> pb.Connection:
     """Return a connection as the API shows it: without its credentials."""
     return pb.Connection(
         name=connection.name,
@@ -165,4 +170,5 @@ def connection_message(connection: entities.Connection) -> pb.Connection:
         etag=etag_of(connection),
         create_time=timestamp(connection.create_time),
         update_time=timestamp(connection.update_time),
+        pauses=pause_messages(pauses_of(tx, connection)),
     )

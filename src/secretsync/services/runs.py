@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from secretsync.adapter import Action
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, RunState, RunTrigger, SyncRun
+from secretsync.domain.pauses import Pause, waits_for
 from secretsync.domain.problems import Reason, Violations
 from secretsync.engine.protocol import Progress
 from secretsync.services.translate import moment_of, timestamp
@@ -53,13 +54,19 @@ ATTEMPT_OUTCOMES = {
 }
 
 
-def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = None) -> pb.SyncRun:
+def run_message(
+    run: SyncRun,
+    max_attempts: int,
+    progress: Progress | None = None,
+    pauses: Sequence[Pause] = (),
+) -> pb.SyncRun:
     """Return a run as the API shows it.
 
     Args:
         run: the run.
         max_attempts: how many attempts runs have.
         progress: how far it has come, if it is running.
+        pauses: what keeps it from starting, if it waits.
     """
     counts = run.outcome.counts
     waits_again = run.state is RunState.PENDING and run.attempt > 0
@@ -68,7 +75,7 @@ def run_message(run: SyncRun, max_attempts: int, progress: Progress | None = Non
         action=RUN_ACTIONS[run.action],
         trigger=TRIGGERS[run.trigger],
         state=STATES[run.state],
-        message=run.message,
+        message=_message(run, pauses),
         error_reason=_reason(run.error_reason),
         attempt=run.attempt,
         max_attempts=max_attempts,
@@ -130,6 +137,11 @@ def _reason(reason: Reason | None) -> "ErrorReason.ValueType":
     if reason is None:
         return ErrorReason.ERROR_REASON_UNSPECIFIED
     return ErrorReason.Value(f"ERROR_REASON_{reason}")
+
+
+def _message(run: SyncRun, pauses: Sequence[Pause]) -> str:
+    """Return what is told of a run; a pause is told as long as it lasts, so it is not stored."""
+    return "; ".join(filter(None, (waits_for(pauses) if pauses else "", run.message)))
 
 
 def filter_of(request: pb.ListSyncRunsRequest, violations: Violations) -> RunFilter:

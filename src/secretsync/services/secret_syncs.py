@@ -10,6 +10,7 @@ from secretsync.operations import (
     destinations,
     lookups,
     overlaps,
+    pauses,
     plans,
     runs,
     sync_keys,
@@ -17,8 +18,10 @@ from secretsync.operations import (
     syncs,
 )
 from secretsync.operations.app import App
+from secretsync.operations.standings import standings
 from secretsync.services.destinations import destination_message
 from secretsync.services.overlaps import check_choice, check_message
+from secretsync.services.pauses import pause_message, pause_messages
 from secretsync.services.plans import plan_message, planned_action
 from secretsync.services.runs import filter_of, run_message
 from secretsync.services.sync_keys import key_message, states_of
@@ -29,6 +32,7 @@ from secretsync.services.sync_messages import (
 )
 from secretsync.services.translate import Context, call_of, page_of
 from secretsync.store.protocol import Transaction
+from secretsync.v1 import pause_pb2 as pause_pb
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync.v1.secret_sync_service_pb2_grpc import SecretSyncServiceServicer
 
@@ -74,9 +78,9 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     ) -> pb.ListSecretSyncsResponse:
         def work(tx: Transaction) -> pb.ListSecretSyncsResponse:
             page = syncs.list_secret_syncs(tx, request.parent, page_of(request))
-            last = tx.runs.latest([sync.uid for sync in page.items])
+            found = standings(tx, page.items)
             return pb.ListSecretSyncsResponse(
-                secret_syncs=[sync_message(sync, last) for sync in page.items],
+                secret_syncs=[sync_message(sync, found[sync.uid]) for sync in page.items],
                 next_page_token=page.next_token,
             )
 
@@ -126,13 +130,13 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     async def SyncSecrets(self, request: pb.SyncSecretsRequest, context: Context) -> pb.SyncRun:
         return await self._app.mutate(
             call_of(request, pb.SyncRun),
-            lambda tx: self._run(runs.sync_secrets(self._app, tx, request.name)),
+            lambda tx: self._run(tx, runs.sync_secrets(self._app, tx, request.name)),
         )
 
     async def RemoveSecrets(self, request: pb.RemoveSecretsRequest, context: Context) -> pb.SyncRun:
         return await self._app.mutate(
             call_of(request, pb.SyncRun),
-            lambda tx: self._run(runs.remove_secrets(self._app, tx, request.name)),
+            lambda tx: self._run(tx, runs.remove_secrets(self._app, tx, request.name)),
         )
 
     async def ImportSecrets(self, request: pb.ImportSecretsRequest, context: Context) -> pb.SyncRun:
@@ -165,19 +169,22 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         return check_message(found)
 
     async def GetSyncRun(self, request: pb.GetSyncRunRequest, context: Context) -> pb.SyncRun:
-        return self._run(await self._app.read(lambda tx: runs.get_run(tx, request.name)))
+        return await self._app.read(lambda tx: self._run(tx, runs.get_run(tx, request.name)))
 
     async def ListSyncRuns(
         self, request: pb.ListSyncRunsRequest, context: Context
     ) -> pb.ListSyncRunsResponse:
         violations = Violations()
         only = filter_of(request, violations)
-        page = await self._app.read(
-            lambda tx: runs.list_runs(tx, request.parent, page_of(request), only, violations)
-        )
-        return pb.ListSyncRunsResponse(
-            sync_runs=[self._run(run) for run in page.items], next_page_token=page.next_token
-        )
+
+        def work(tx: Transaction) -> pb.ListSyncRunsResponse:
+            page = runs.list_runs(tx, request.parent, page_of(request), only, violations)
+            return pb.ListSyncRunsResponse(
+                sync_runs=[self._run(tx, run) for run in page.items],
+                next_page_token=page.next_token,
+            )
+
+        return await self._app.read(work)
 
     async def ListSyncKeys(
         self, request: pb.ListSyncKeysRequest, context: Context
@@ -195,7 +202,32 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     async def CancelSyncRun(self, request: pb.CancelSyncRunRequest, context: Context) -> pb.SyncRun:
         return await self._app.mutate(
             call_of(request, pb.SyncRun),
-            lambda tx: self._run(runs.cancel_run(self._app, tx, request.name)),
+            lambda tx: self._run(tx, runs.cancel_run(self._app, tx, request.name)),
+        )
+
+    async def PauseSyncing(
+        self, request: pb.PauseSyncingRequest, context: Context
+    ) -> pause_pb.Pause:
+        return await self._app.mutate(
+            call_of(request, pause_pb.Pause),
+            lambda tx: pause_message(
+                pauses.pause_syncing(self._app, tx, request.name, request.reason)
+            ),
+        )
+
+    async def ResumeSyncing(self, request: pb.ResumeSyncingRequest, context: Context) -> Empty:
+        def work(tx: Transaction) -> Empty:
+            pauses.resume_syncing(tx, request.name)
+            return Empty()
+
+        return await self._app.mutate(call_of(request, Empty), work)
+
+    async def ListPauses(
+        self, request: pb.ListPausesRequest, context: Context
+    ) -> pb.ListPausesResponse:
+        page = await self._app.read(lambda tx: pauses.list_pauses(tx, page_of(request)))
+        return pb.ListPausesResponse(
+            pauses=pause_messages(page.items), next_page_token=page.next_token
         )
 
     async def ListDestinations(
@@ -212,10 +244,11 @@ class SecretSyncServicer(SecretSyncServiceServicer):
     ) -> pb.Destination:
         return destination_message(destinations.get_destination(self._app, request.name))
 
-    def _run(self, run: SyncRun) -> pb.SyncRun:
-        return run_message(run, self._max_attempts, self._app.engine.progress(run.uid))
+    def _run(self, tx: Transaction, run: SyncRun) -> pb.SyncRun:
+        progress = self._app.engine.progress(run.uid)
+        return run_message(run, self._max_attempts, progress, pauses.pauses_of_run(tx, run))
 
     def _shown(
         self, tx: Transaction, sync: SecretSync, warnings: Sequence[str] = ()
     ) -> pb.SecretSync:
-        return sync_message(sync, tx.runs.latest([sync.uid]), warnings)
+        return sync_message(sync, standings(tx, [sync])[sync.uid], warnings)

@@ -1,6 +1,6 @@
 """Secret syncs as the API shows them, and their settings as requests bring them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from secretsync.domain.entities import (
@@ -8,14 +8,15 @@ from secretsync.domain.entities import (
     RunAction,
     SecretSync,
     SyncOptions,
-    SyncRun,
 )
 from secretsync.domain.etags import etag_of
 from secretsync.domain.masks import select_fields
 from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
+from secretsync.operations.standings import Standing
 from secretsync.operations.sync_settings import SyncSettings
 from secretsync.services.overlaps import SHOWN_POLICIES, overlap_policy
+from secretsync.services.pauses import pause_messages
 from secretsync.services.runs import status_message
 from secretsync.services.schedules import schedule_message, schedule_of
 from secretsync.services.sync_keys import key_counts_message
@@ -33,7 +34,6 @@ BEHAVIORS = {
     ),
 }
 SHOWN_BEHAVIORS = {behavior: number for number, behavior in BEHAVIORS.items() if number}
-LastRuns = Mapping[tuple[str, RunAction], SyncRun]
 
 
 def _behavior(wanted: pb.SyncOptions, violations: Violations) -> InitialSyncBehavior:
@@ -85,12 +85,14 @@ def changes_of_request(
     return select_fields(mask, values, present, violations)
 
 
-def sync_message(sync: SecretSync, last: LastRuns, warnings: Sequence[str] = ()) -> pb.SecretSync:
+def sync_message(
+    sync: SecretSync, standing: Standing, warnings: Sequence[str] = ()
+) -> pb.SecretSync:
     """Return a sync as the API shows it.
 
     Args:
         sync: the sync.
-        last: its newest run of each action.
+        standing: how it stands.
         warnings: what deserves a look about it as it was saved.
     """
     return pb.SecretSync(
@@ -115,9 +117,10 @@ def sync_message(sync: SecretSync, last: LastRuns, warnings: Sequence[str] = ())
         etag=etag_of(sync),
         create_time=timestamp(sync.create_time),
         update_time=timestamp(sync.update_time),
-        sync_status=status_message(last.get((sync.uid, RunAction.SYNC))),
+        sync_status=status_message(standing.newest.get(RunAction.SYNC)),
         import_status=status_message(None),
-        remove_status=status_message(last.get((sync.uid, RunAction.REMOVE))),
+        remove_status=status_message(standing.newest.get(RunAction.REMOVE)),
+        pauses=pause_messages(standing.pauses),
         warnings=warnings,
     )
 

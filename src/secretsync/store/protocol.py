@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from secretsync.store.pause_table import PauseTable
 from secretsync.store.tables import (
     AttemptTable,
     ConnectionTable,
@@ -44,6 +45,8 @@ class Transaction(Protocol):
     def runs(self) -> RunTable: ...
     @property
     def attempts(self) -> AttemptTable: ...
+    @property
+    def pauses(self) -> PauseTable: ...
     @property
     def ledger(self) -> LedgerTable: ...
     @property

@@ -198,10 +198,11 @@ class RunTable(Protocol):
 
         May start: PENDING and due (`not_before` <= now), or RUNNING with a lease that has ended;
         no other run with a live lease is RUNNING for the same sync or the same target key; fewer
-        than `max_per_connection` are for the same connection. A sync run of a disabled sync, and
-        one that is asked to stop, may not start. The run becomes RUNNING with `attempt` and
-        `lease_token` one higher, `lease_until`, and `start_time` now. The attempt that this begins
-        is remembered, and one of the run that was not ended is remembered as cut short.
+        than `max_per_connection` are for the same connection. A sync run of a disabled sync, any
+        run that a pause holds, and one that is asked to stop, may not start. The run becomes
+        RUNNING with `attempt` and `lease_token` one higher, `lease_until`, and `start_time` now.
+        The attempt that this begins is remembered, and one of the run that was not ended is
+        remembered as cut short.
         """
         ...
 
@@ -229,7 +230,10 @@ class RunTable(Protocol):
         ...
 
     def next_due(self) -> datetime | None:
-        """Return when the next PENDING run is due or a lease ends, None if there is neither."""
+        """Return when the next PENDING run is due or a lease ends, None if there is neither.
+
+        Runs that a pause holds do not count.
+        """
         ...
 
     def release_all(self, now: datetime) -> int:

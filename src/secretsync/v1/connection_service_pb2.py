@@ -26,9 +26,10 @@ from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from secretsync.v1 import pause_pb2 as secretsync_dot_v1_dot_pause__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&secretsync/v1/connection_service.proto\x12\rsecretsync.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x02\n\nConnection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x31\n\x0b\x63redentials\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01\x12\x33\n\x12public_credentials\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10\x63redentials_hash\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12-\n\nconnection\x18\x03 \x01(\x0b\x32\x19.secretsync.v1.Connection\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"$\n\x14GetConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x17ListConnectionsResponse\x12.\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x19.secretsync.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa4\x01\n\x17UpdateConnectionRequest\x12-\n\nconnection\x18\x01 \x01(\x0b\x32\x19.secretsync.v1.Connection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"`\n\x17\x44\x65leteConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\")\n\x19ValidateConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x1aValidateConnectionResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\xec\x01\n\x1cListConnectionOptionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0boption_list\x18\x02 \x01(\t\x12O\n\nparameters\x18\x03 \x03(\x0b\x32;.secretsync.v1.ListConnectionOptionsRequest.ParametersEntry\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x1dListConnectionOptionsResponse\x12\x30\n\x07options\x18\x01 \x03(\x0b\x32\x1f.secretsync.v1.ConnectionOption\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10\x43onnectionOption\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t2\xa7\x05\n\x11\x43onnectionService\x12U\n\x10\x43reateConnection\x12&.secretsync.v1.CreateConnectionRequest\x1a\x19.secretsync.v1.Connection\x12O\n\rGetConnection\x12#.secretsync.v1.GetConnectionRequest\x1a\x19.secretsync.v1.Connection\x12`\n\x0fListConnections\x12%.secretsync.v1.ListConnectionsRequest\x1a&.secretsync.v1.ListConnectionsResponse\x12U\n\x10UpdateConnection\x12&.secretsync.v1.UpdateConnectionRequest\x1a\x19.secretsync.v1.Connection\x12R\n\x10\x44\x65leteConnection\x12&.secretsync.v1.DeleteConnectionRequest\x1a\x16.google.protobuf.Empty\x12i\n\x12ValidateConnection\x12(.secretsync.v1.ValidateConnectionRequest\x1a).secretsync.v1.ValidateConnectionResponse\x12r\n\x15ListConnectionOptions\x12+.secretsync.v1.ListConnectionOptionsRequest\x1a,.secretsync.v1.ListConnectionOptionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&secretsync/v1/connection_service.proto\x12\rsecretsync.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19secretsync/v1/pause.proto\"\x8a\x03\n\nConnection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x31\n\x0b\x63redentials\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01\x12\x33\n\x12public_credentials\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10\x63redentials_hash\x18\x08 \x01(\t\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06pauses\x18\r \x03(\x0b\x32\x14.secretsync.v1.Pause\"\x9a\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12-\n\nconnection\x18\x03 \x01(\x0b\x32\x19.secretsync.v1.Connection\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"$\n\x14GetConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x16ListConnectionsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x17ListConnectionsResponse\x12.\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x19.secretsync.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa4\x01\n\x17UpdateConnectionRequest\x12-\n\nconnection\x18\x01 \x01(\x0b\x32\x19.secretsync.v1.Connection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"`\n\x17\x44\x65leteConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\")\n\x19ValidateConnectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x1aValidateConnectionResponse\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12\x10\n\x08warnings\x18\x02 \x03(\t\"\xec\x01\n\x1cListConnectionOptionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0boption_list\x18\x02 \x01(\t\x12O\n\nparameters\x18\x03 \x03(\x0b\x32;.secretsync.v1.ListConnectionOptionsRequest.ParametersEntry\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\x1dListConnectionOptionsResponse\x12\x30\n\x07options\x18\x01 \x03(\x0b\x32\x1f.secretsync.v1.ConnectionOption\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10\x43onnectionOption\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t2\xa7\x05\n\x11\x43onnectionService\x12U\n\x10\x43reateConnection\x12&.secretsync.v1.CreateConnectionRequest\x1a\x19.secretsync.v1.Connection\x12O\n\rGetConnection\x12#.secretsync.v1.GetConnectionRequest\x1a\x19.secretsync.v1.Connection\x12`\n\x0fListConnections\x12%.secretsync.v1.ListConnectionsRequest\x1a&.secretsync.v1.ListConnectionsResponse\x12U\n\x10UpdateConnection\x12&.secretsync.v1.UpdateConnectionRequest\x1a\x19.secretsync.v1.Connection\x12R\n\x10\x44\x65leteConnection\x12&.secretsync.v1.DeleteConnectionRequest\x1a\x16.google.protobuf.Empty\x12i\n\x12ValidateConnection\x12(.secretsync.v1.ValidateConnectionRequest\x1a).secretsync.v1.ValidateConnectionResponse\x12r\n\x15ListConnectionOptions\x12+.secretsync.v1.ListConnectionOptionsRequest\x1a,.secretsync.v1.ListConnectionOptionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,32 +40,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTION'].fields_by_name['credentials']._serialized_options = b'\200\001\001'
   _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._loaded_options = None
   _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_CONNECTION']._serialized_start=184
-  _globals['_CONNECTION']._serialized_end=540
-  _globals['_CREATECONNECTIONREQUEST']._serialized_start=543
-  _globals['_CREATECONNECTIONREQUEST']._serialized_end=697
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=699
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=735
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=737
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=816
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=818
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=916
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=919
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1083
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1085
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=1181
-  _globals['_VALIDATECONNECTIONREQUEST']._serialized_start=1183
-  _globals['_VALIDATECONNECTIONREQUEST']._serialized_end=1224
-  _globals['_VALIDATECONNECTIONRESPONSE']._serialized_start=1226
-  _globals['_VALIDATECONNECTIONRESPONSE']._serialized_end=1289
-  _globals['_LISTCONNECTIONOPTIONSREQUEST']._serialized_start=1292
-  _globals['_LISTCONNECTIONOPTIONSREQUEST']._serialized_end=1528
-  _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._serialized_start=1479
-  _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._serialized_end=1528
-  _globals['_LISTCONNECTIONOPTIONSRESPONSE']._serialized_start=1530
-  _globals['_LISTCONNECTIONOPTIONSRESPONSE']._serialized_end=1636
-  _globals['_CONNECTIONOPTION']._serialized_start=1638
-  _globals['_CONNECTIONOPTION']._serialized_end=1711
-  _globals['_CONNECTIONSERVICE']._serialized_start=1714
-  _globals['_CONNECTIONSERVICE']._serialized_end=2393
+  _globals['_CONNECTION']._serialized_start=211
+  _globals['_CONNECTION']._serialized_end=605
+  _globals['_CREATECONNECTIONREQUEST']._serialized_start=608
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=762
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=764
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=800
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=802
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=881
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=883
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=981
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=984
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1148
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1150
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=1246
+  _globals['_VALIDATECONNECTIONREQUEST']._serialized_start=1248
+  _globals['_VALIDATECONNECTIONREQUEST']._serialized_end=1289
+  _globals['_VALIDATECONNECTIONRESPONSE']._serialized_start=1291
+  _globals['_VALIDATECONNECTIONRESPONSE']._serialized_end=1354
+  _globals['_LISTCONNECTIONOPTIONSREQUEST']._serialized_start=1357
+  _globals['_LISTCONNECTIONOPTIONSREQUEST']._serialized_end=1593
+  _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._serialized_start=1544
+  _globals['_LISTCONNECTIONOPTIONSREQUEST_PARAMETERSENTRY']._serialized_end=1593
+  _globals['_LISTCONNECTIONOPTIONSRESPONSE']._serialized_start=1595
+  _globals['_LISTCONNECTIONOPTIONSRESPONSE']._serialized_end=1701
+  _globals['_CONNECTIONOPTION']._serialized_start=1703
+  _globals['_CONNECTIONOPTION']._serialized_end=1776
+  _globals['_CONNECTIONSERVICE']._serialized_start=1779
+  _globals['_CONNECTIONSERVICE']._serialized_end=2458
 # @@protoc_insertion_point(module_scope)

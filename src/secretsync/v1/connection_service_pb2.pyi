@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from secretsync.v1 import pause_pb2 as _pause_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -39,6 +40,7 @@ class Connection(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PAUSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/connections/{connection}`; {connection} is a slug like {project}.
     Output only in a create request.
@@ -79,6 +81,12 @@ class Connection(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed. Output only."""
 
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[_pause_pb2.Pause]:
+        """What holds the runs of its syncs: the pauses of the connection and of everything, in this order.
+        Empty if it is not paused. Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -94,10 +102,11 @@ class Connection(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credentials", b"credentials", "public_credentials", b"public_credentials", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credentials", b"credentials", "credentials_hash", b"credentials_hash", "description", b"description", "destination", b"destination", "etag", b"etag", "method", b"method", "name", b"name", "public_credentials", b"public_credentials", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credentials", b"credentials", "credentials_hash", b"credentials_hash", "description", b"description", "destination", b"destination", "etag", b"etag", "method", b"method", "name", b"name", "pauses", b"pauses", "public_credentials", b"public_credentials", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

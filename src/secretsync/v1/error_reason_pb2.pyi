@@ -113,6 +113,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     overlap_policy refuses that. Metadata, both cut off where they are long:
     {"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
     """
+    ERROR_REASON_PAUSED: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. The secret sync, its connection or everything is paused, and what was asked
+    for would wait for the resume. Of a run that waits: it was about to write when it was paused.
+    Metadata: {"resource": "projects/shop/secretSyncs/dev", "pauses": "projects/shop/connections/octopus"}.
+    """
     ERROR_REASON_KEYS_FAILED: _ErrorReason.ValueType  # 35
     """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
     message names the first ones, and SyncRun.key_results has each with its reason.
@@ -215,6 +220,11 @@ ERROR_REASON_SYNC_OVERLAP: ErrorReason.ValueType  # 31
 """FAILED_PRECONDITION. Other secret syncs write, or could come to write, the same, and the sync's
 overlap_policy refuses that. Metadata, both cut off where they are long:
 {"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
+"""
+ERROR_REASON_PAUSED: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. The secret sync, its connection or everything is paused, and what was asked
+for would wait for the resume. Of a run that waits: it was about to write when it was paused.
+Metadata: {"resource": "projects/shop/secretSyncs/dev", "pauses": "projects/shop/connections/octopus"}.
 """
 ERROR_REASON_KEYS_FAILED: ErrorReason.ValueType  # 35
 """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the

@@ -13,6 +13,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from secretsync.v1 import error_reason_pb2 as _error_reason_pb2
+from secretsync.v1 import pause_pb2 as _pause_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -251,7 +252,9 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     cancelled. It may have written.
     """
     ATTEMPT_OUTCOME_HELD_BACK: _AttemptOutcome.ValueType  # 4
-    """It sent nothing, since its connection may not send for a while."""
+    """It sent nothing, since its connection may not send for a while; or it wrote no more, since it was
+    paused (error_reason PAUSED).
+    """
     ATTEMPT_OUTCOME_PARTIALLY_SUCCEEDED: _AttemptOutcome.ValueType  # 5
     """Some keys failed, and the rest was done; message and error_reason say so."""
 
@@ -269,7 +272,9 @@ ATTEMPT_OUTCOME_CUT_SHORT: AttemptOutcome.ValueType  # 3
 cancelled. It may have written.
 """
 ATTEMPT_OUTCOME_HELD_BACK: AttemptOutcome.ValueType  # 4
-"""It sent nothing, since its connection may not send for a while."""
+"""It sent nothing, since its connection may not send for a while; or it wrote no more, since it was
+paused (error_reason PAUSED).
+"""
 ATTEMPT_OUTCOME_PARTIALLY_SUCCEEDED: AttemptOutcome.ValueType  # 5
 """Some keys failed, and the rest was done; message and error_reason say so."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
@@ -433,6 +438,7 @@ class SecretSync(_message.Message):
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     KEY_STATE_COUNTS_FIELD_NUMBER: _builtins.int
+    PAUSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
     Output only in a create request.
@@ -510,6 +516,12 @@ class SecretSync(_message.Message):
     def key_state_counts(self) -> Global___KeyStateCounts:
         """How many of its keys are in each state; see SecretSyncService.ListSyncKeys. Output only."""
 
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[_pause_pb2.Pause]:
+        """What holds its runs: the pauses of the sync, of its connection and of everything, in this order.
+        Empty if it is not paused. Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -534,10 +546,11 @@ class SecretSync(_message.Message):
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         key_state_counts: Global___KeyStateCounts | None = ...,
+        pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -749,7 +762,7 @@ class SyncRun(_message.Message):
     """Why it failed or, until the next attempt has ended, why the last one did; UNSPECIFIED otherwise."""
     attempt: _builtins.int
     """How many attempts have begun. Those cut short by a crash of the server, and those held back by
-    a pause of the connection, are not counted.
+    a pause of the connection or by PauseSyncing, are not counted.
     """
     max_attempts: _builtins.int
     """How many attempts it has at most. Only errors that can pass are tried again."""
@@ -1701,7 +1714,8 @@ class DeleteSecretSyncRequest(_message.Message):
     """The etag that the sync must have. Default: empty, any."""
     remove_secrets: _builtins.bool
     """Remove what this sync put at the destination first. If the call's deadline passes meanwhile,
-    removal and deletion go on. Default: false, the destination keeps the secrets.
+    removal and deletion go on. If the sync is paused meanwhile, the call fails with PAUSED, and
+    removal and deletion go on after the resume. Default: false, the destination keeps the secrets.
     """
     request_id: _builtins.str
     """See CreateProjectRequest.request_id. A repeat while a removal is under way joins it."""
@@ -2101,6 +2115,127 @@ class CancelSyncRunRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelSyncRunRequest: _TypeAlias = CancelSyncRunRequest  # noqa: Y015
+
+@_typing.final
+class PauseSyncingRequest(_message.Message):
+    """Request of SecretSyncService.PauseSyncing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What to pause: `projects/{project}/secretSyncs/{secret_sync}`,
+    `projects/{project}/connections/{connection}` for all syncs that use it, or `-` for everything,
+    in all projects. Required.
+    """
+    reason: _builtins.str
+    """Why, for people; shown with every paused sync. At most 256 characters. Default: empty."""
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseSyncingRequest: _TypeAlias = PauseSyncingRequest  # noqa: Y015
+
+@_typing.final
+class ResumeSyncingRequest(_message.Message):
+    """Request of SecretSyncService.ResumeSyncing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What was paused: see PauseSyncingRequest.name. Required."""
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSyncingRequest: _TypeAlias = ResumeSyncingRequest  # noqa: Y015
+
+@_typing.final
+class ListPausesRequest(_message.Message):
+    """Request of SecretSyncService.ListPauses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """See ListProjectsRequest.page_size."""
+    page_token: _builtins.str
+    """See ListProjectsRequest.page_token."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPausesRequest: _TypeAlias = ListPausesRequest  # noqa: Y015
+
+@_typing.final
+class ListPausesResponse(_message.Message):
+    """Response of SecretSyncService.ListPauses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, opaque; empty on the last."""
+    @_builtins.property
+    def pauses(self) -> _containers.RepeatedCompositeFieldContainer[_pause_pb2.Pause]:
+        """The page's pauses."""
+
+    def __init__(
+        self,
+        *,
+        pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "pauses", b"pauses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPausesResponse: _TypeAlias = ListPausesResponse  # noqa: Y015
 
 @_typing.final
 class ListDestinationsRequest(_message.Message):

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from secretsync.v1 import pause_pb2 as secretsync_dot_v1_dot_pause__pb2
 from secretsync.v1 import secret_sync_service_pb2 as secretsync_dot_v1_dot_secret__sync__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -110,6 +111,21 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
                 _registered_method=True)
+        self.PauseSyncing = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/PauseSyncing',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PauseSyncingRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_pause__pb2.Pause.FromString,
+                _registered_method=True)
+        self.ResumeSyncing = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/ResumeSyncing',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ResumeSyncingRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ListPauses = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/ListPauses',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.FromString,
+                _registered_method=True)
         self.ListDestinations = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/ListDestinations',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListDestinationsRequest.SerializeToString,
@@ -170,7 +186,8 @@ class SecretSyncServiceServicer:
     def DeleteSecretSync(self, request, context):
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
         destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way).
+        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
+        PAUSED: with remove_secrets, a pause holds the removal).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,7 +195,8 @@ class SecretSyncServiceServicer:
 
     def SyncSecrets(self, request, context):
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-        waiting already, returns that one, due at once unless the destination asked for the pause.
+        waiting already, returns that one, due at once unless the destination asked for the pause. A run
+        of a paused sync waits for ResumeSyncing, as its message says.
         Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -188,7 +206,8 @@ class SecretSyncServiceServicer:
     def RemoveSecrets(self, request, context):
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-        an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+        an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
+        as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
         (RESOURCE_IN_USE: it is being deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -260,6 +279,36 @@ class SecretSyncServiceServicer:
         take place, which the next run finds out. A sync that was to be deleted after this run is kept.
         Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
         FAILED_PRECONDITION (RUN_ENDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseSyncing(self, request, context):
+        """Pauses a secret sync, all syncs of a connection, or everything, until ResumeSyncing; a restart of
+        the server does not end a pause. While a sync is paused none of its runs starts, removals
+        included, and what causes runs queues them all the same: they wait, at most one for each sync. A
+        run that is under way does not begin another write: it goes back to waiting, without its attempt
+        being counted. A write that has been sent is completed, and its run with it, if it writes nothing
+        more. Calls that only read a destination work. Pausing what is paused already changes nothing but
+        the reason, if another one is given. The pause ends with what it is for, when that is deleted.
+        Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSyncing(self, request, context):
+        """Ends a pause: what waited for it starts at once, unless another pause holds it. Resuming
+        everything ends only the pause of everything; those of single syncs and connections stay.
+        Resuming what is not paused changes nothing. Errors: NOT_FOUND (the secret sync or connection).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPauses(self, request, context):
+        """Lists the pauses of all projects, by name in ascending order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -351,6 +400,21 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.CancelSyncRun,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.SerializeToString,
+            ),
+            'PauseSyncing': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSyncing,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.PauseSyncingRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_pause__pb2.Pause.SerializeToString,
+            ),
+            'ResumeSyncing': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSyncing,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ResumeSyncingRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ListPauses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPauses,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.SerializeToString,
             ),
             'ListDestinations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDestinations,
@@ -746,6 +810,87 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/CancelSyncRun',
             secretsync_dot_v1_dot_secret__sync__service__pb2.CancelSyncRunRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSyncing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/PauseSyncing',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.PauseSyncingRequest.SerializeToString,
+            secretsync_dot_v1_dot_pause__pb2.Pause.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSyncing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/ResumeSyncing',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ResumeSyncingRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPauses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/ListPauses',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.FromString,
             options,
             channel_credentials,
             insecure,

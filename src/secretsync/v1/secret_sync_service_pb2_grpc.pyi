@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from secretsync.v1 import pause_pb2 as _pause_pb2
 from secretsync.v1 import secret_sync_service_pb2 as _secret_sync_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -61,17 +62,20 @@ class SecretSyncServiceStub:
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
     destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way).
+    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
+    PAUSED: with remove_secrets, a pause holds the removal).
     """
     SyncSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-    waiting already, returns that one, due at once unless the destination asked for the pause.
+    waiting already, returns that one, due at once unless the destination asked for the pause. A run
+    of a paused sync waits for ResumeSyncing, as its message says.
     Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
     """
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-    an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+    an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
+    as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
     (RESOURCE_IN_USE: it is being deleted).
     """
     ImportSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]
@@ -115,6 +119,23 @@ class SecretSyncServiceStub:
     Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
     FAILED_PRECONDITION (RUN_ENDED).
     """
+    PauseSyncing: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.PauseSyncingRequest, _pause_pb2.Pause]
+    """Pauses a secret sync, all syncs of a connection, or everything, until ResumeSyncing; a restart of
+    the server does not end a pause. While a sync is paused none of its runs starts, removals
+    included, and what causes runs queues them all the same: they wait, at most one for each sync. A
+    run that is under way does not begin another write: it goes back to waiting, without its attempt
+    being counted. A write that has been sent is completed, and its run with it, if it writes nothing
+    more. Calls that only read a destination work. Pausing what is paused already changes nothing but
+    the reason, if another one is given. The pause ends with what it is for, when that is deleted.
+    Errors: NOT_FOUND.
+    """
+    ResumeSyncing: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ResumeSyncingRequest, _empty_pb2.Empty]
+    """Ends a pause: what waited for it starts at once, unless another pause holds it. Resuming
+    everything ends only the pause of everything; those of single syncs and connections stay.
+    Resuming what is not paused changes nothing. Errors: NOT_FOUND (the secret sync or connection).
+    """
+    ListPauses: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListPausesRequest, _secret_sync_service_pb2.ListPausesResponse]
+    """Lists the pauses of all projects, by name in ascending order."""
     ListDestinations: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]
@@ -152,17 +173,20 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
     destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way).
+    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
+    PAUSED: with remove_secrets, a pause holds the removal).
     """
     SyncSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-    waiting already, returns that one, due at once unless the destination asked for the pause.
+    waiting already, returns that one, due at once unless the destination asked for the pause. A run
+    of a paused sync waits for ResumeSyncing, as its message says.
     Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
     """
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-    an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+    an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
+    as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
     (RESOURCE_IN_USE: it is being deleted).
     """
     ImportSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
@@ -206,6 +230,23 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
     FAILED_PRECONDITION (RUN_ENDED).
     """
+    PauseSyncing: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.PauseSyncingRequest, _pause_pb2.Pause]  # type: ignore[assignment]
+    """Pauses a secret sync, all syncs of a connection, or everything, until ResumeSyncing; a restart of
+    the server does not end a pause. While a sync is paused none of its runs starts, removals
+    included, and what causes runs queues them all the same: they wait, at most one for each sync. A
+    run that is under way does not begin another write: it goes back to waiting, without its attempt
+    being counted. A write that has been sent is completed, and its run with it, if it writes nothing
+    more. Calls that only read a destination work. Pausing what is paused already changes nothing but
+    the reason, if another one is given. The pause ends with what it is for, when that is deleted.
+    Errors: NOT_FOUND.
+    """
+    ResumeSyncing: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ResumeSyncingRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Ends a pause: what waited for it starts at once, unless another pause holds it. Resuming
+    everything ends only the pause of everything; those of single syncs and connections stay.
+    Resuming what is not paused changes nothing. Errors: NOT_FOUND (the secret sync or connection).
+    """
+    ListPauses: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListPausesRequest, _secret_sync_service_pb2.ListPausesResponse]  # type: ignore[assignment]
+    """Lists the pauses of all projects, by name in ascending order."""
     ListDestinations: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]  # type: ignore[assignment]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]  # type: ignore[assignment]
@@ -270,7 +311,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
         destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way).
+        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
+        PAUSED: with remove_secrets, a pause holds the removal).
         """
 
     @_abc_1.abstractmethod
@@ -280,7 +322,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
-        waiting already, returns that one, due at once unless the destination asked for the pause.
+        waiting already, returns that one, due at once unless the destination asked for the pause. A run
+        of a paused sync waits for ResumeSyncing, as its message says.
         Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
         """
 
@@ -292,7 +335,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
-        an automatic one, writes the secrets again. Errors: NOT_FOUND, FAILED_PRECONDITION
+        an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
+        as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
         (RESOURCE_IN_USE: it is being deleted).
         """
 
@@ -378,6 +422,41 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         Cancelling a run that is being cancelled changes nothing. Errors: NOT_FOUND,
         FAILED_PRECONDITION (RUN_ENDED).
         """
+
+    @_abc_1.abstractmethod
+    def PauseSyncing(
+        self,
+        request: _secret_sync_service_pb2.PauseSyncingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pause_pb2.Pause, _abc.Awaitable[_pause_pb2.Pause]]:
+        """Pauses a secret sync, all syncs of a connection, or everything, until ResumeSyncing; a restart of
+        the server does not end a pause. While a sync is paused none of its runs starts, removals
+        included, and what causes runs queues them all the same: they wait, at most one for each sync. A
+        run that is under way does not begin another write: it goes back to waiting, without its attempt
+        being counted. A write that has been sent is completed, and its run with it, if it writes nothing
+        more. Calls that only read a destination work. Pausing what is paused already changes nothing but
+        the reason, if another one is given. The pause ends with what it is for, when that is deleted.
+        Errors: NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeSyncing(
+        self,
+        request: _secret_sync_service_pb2.ResumeSyncingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Ends a pause: what waited for it starts at once, unless another pause holds it. Resuming
+        everything ends only the pause of everything; those of single syncs and connections stay.
+        Resuming what is not paused changes nothing. Errors: NOT_FOUND (the secret sync or connection).
+        """
+
+    @_abc_1.abstractmethod
+    def ListPauses(
+        self,
+        request: _secret_sync_service_pb2.ListPausesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.ListPausesResponse, _abc.Awaitable[_secret_sync_service_pb2.ListPausesResponse]]:
+        """Lists the pauses of all projects, by name in ascending order."""
 
     @_abc_1.abstractmethod
     def ListDestinations(

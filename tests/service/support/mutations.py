@@ -43,7 +43,10 @@ class Mutation:
 
 
 async def prepare(service: Service) -> World:
-    """Make projects, environments, secrets, an import, connections and a sync without runs."""
+    """Make projects, environments, secrets, an import, connections and a sync without runs.
+
+    The spare connection, which nothing uses, is paused.
+    """
     await service.add_project()
     await service.add_project("spare", "one")
     await service.projects.CreateEnvironment(
@@ -56,6 +59,7 @@ async def prepare(service: Service) -> World:
     await service.connect("spare")
     await service.add_sync(is_auto_sync_enabled=False)
     await service.add_sync("other", is_auto_sync_enabled=False)
+    await service.pause(f"{SHOP}/connections/spare")
     return World(service, secret_import.name)
 
 
@@ -205,5 +209,15 @@ MUTATIONS = (
         "RemoveSecrets",
         lambda _: sync_pb.RemoveSecretsRequest(name=SYNC),
         _set("name", f"{SHOP}/secretSyncs/other"),
+    ),
+    Mutation(
+        "PauseSyncing",
+        lambda _: sync_pb.PauseSyncingRequest(name="-", reason="incident"),
+        _set("name", SYNC),
+    ),
+    Mutation(
+        "ResumeSyncing",
+        lambda _: sync_pb.ResumeSyncingRequest(name=f"{SHOP}/connections/spare"),
+        _set("name", "-"),
     ),
 )

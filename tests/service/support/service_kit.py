@@ -16,6 +16,7 @@ from secretsync.registry import Registry
 from secretsync.server import RunningServer, running_server
 from secretsync.settings import make_settings
 from secretsync.v1 import connection_service_pb2 as connection_pb
+from secretsync.v1 import pause_pb2 as pause_pb
 from secretsync.v1 import project_service_pb2 as project_pb
 from secretsync.v1 import secret_service_pb2 as secret_pb
 from secretsync.v1 import secret_sync_service_pb2 as sync_pb
@@ -220,6 +221,15 @@ class Service:
         )
         request.update_mask.paths.extend(mask)
         return await self.syncs.UpdateSecretSync(request)
+
+    async def pause(self, name: str = SYNC, reason: str = "") -> pause_pb.Pause:
+        """Pause a sync, a connection or everything."""
+        request = sync_pb.PauseSyncingRequest(name=name, reason=reason)
+        return await self.syncs.PauseSyncing(request)
+
+    async def resume(self, name: str = SYNC) -> None:
+        """Resume a sync, a connection or everything."""
+        await self.syncs.ResumeSyncing(sync_pb.ResumeSyncingRequest(name=name))
 
     async def run(self, name: str) -> sync_pb.SyncRun:
         """Return a run."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
+from secretsync.domain.pauses import Pause
 from secretsync.store.sqlite.transaction import SqliteTransaction
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ MAX_PER_CONNECTION = 2
 SYNCS = [("a", "t-1", "c-1"), ("b", "t-1", "c-1"), ("c", "t-2", "c-1"), ("d", "t-3", "c-1")]
 SYNCS += [("e", "t-4", "c-2")]
 
+# What can be paused, by name: a sync, a connection, everything.
+HOLDERS: dict[str, dict[str, str]] = {
+    "a": {"sync_uid": "y-a"},
+    "d": {"sync_uid": "y-d"},
+    "c-1": {"connection_uid": "c-1"},
+    "c-2": {"connection_uid": "c-2"},
+    "-": {},
+}
+
 SLUGS = st.sampled_from([slug for slug, _, _ in SYNCS])
 STEPS = st.lists(
     st.one_of(
@@ -35,6 +45,8 @@ STEPS = st.lists(
         st.tuples(st.just("retry"), SLUGS, st.integers(0, 15)),
         st.tuples(st.just("renew"), SLUGS),
         st.tuples(st.just("enable"), SLUGS, st.booleans()),
+        st.tuples(st.just("pause"), st.sampled_from([*HOLDERS])),
+        st.tuples(st.just("resume"), st.sampled_from([*HOLDERS])),
         st.tuples(st.just("restart")),
     ),
     max_size=40,
@@ -54,6 +66,7 @@ class Model:
         self.make = make
         self.seconds = 0
         self.renewed_late = False
+        self.paused: set[str] = set()
         self.runs: list[SyncRun] = []
         self.syncs: dict[str, SecretSync] = {}
         for connection in ("1", "2"):
@@ -88,10 +101,15 @@ class Model:
         return (
             (due or lost)
             and (sync.is_enabled or run.action is RunAction.REMOVE)
+            and not self.is_held(run)
             and sync.target_key not in [other.target_key for other in live]
             and [other.connection_uid for other in live].count(sync.connection_uid)
             < MAX_PER_CONNECTION
         )
+
+    def is_held(self, run: SyncRun) -> bool:
+        sync = self.syncs[run.sync_uid]
+        return bool(self.paused & {sync.slug, sync.connection_uid, "-"})
 
     def replace(self, old: SyncRun, new: SyncRun) -> None:
         self.runs[self.runs.index(old)] = new
@@ -165,6 +183,14 @@ class Model:
         self.syncs[sync.uid] = sync
         self.tx.syncs.update(sync)
 
+    def pause(self, name: str) -> None:
+        self.paused.add(name)
+        self.tx.pauses.put(Pause(name=name, create_time=self.now, **HOLDERS[name]))
+
+    def resume(self, name: str) -> None:
+        self.paused.discard(name)
+        self.tx.pauses.delete(name)
+
     def restart(self) -> None:
         running = [run for run in self.runs if self.is_running(run)]
         assert self.tx.runs.release_all(self.now) == len(running)
@@ -189,10 +215,9 @@ class Model:
         per_connection = Counter(sync.connection_uid for sync in live)
         # A worker that renews late never stopped, whatever the number at work has become.
         assert self.renewed_late or set(per_connection.values()) <= {1, MAX_PER_CONNECTION}
-        moments = [run.not_before for run in self.runs if run.state is RunState.PENDING]
-        moments += [
-            run.lease_until for run in self.runs if self.is_running(run) and run.lease_until
-        ]
+        free = [run for run in self.runs if not self.is_held(run)]
+        moments = [run.not_before for run in free if run.state is RunState.PENDING]
+        moments += [run.lease_until for run in free if self.is_running(run) and run.lease_until]
         assert self.tx.runs.next_due() == min(moments, default=None)
 
 

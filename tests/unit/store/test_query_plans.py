@@ -9,6 +9,7 @@ import pytest
 
 from secretsync.domain.entities import FolderRef, RunFilter, RunState, RunTrigger
 from secretsync.domain.key_states import KeyState
+from secretsync.domain.pauses import Pause
 from secretsync.store.protocol import Transaction
 from secretsync.store.sqlite.transaction import SqliteTransaction
 
@@ -100,6 +101,9 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "attempts.end": lambda tx, make: tx.attempts.end("r-1", make.attempt()),
     "attempts.cut_short": lambda tx, make: tx.attempts.cut_short("r-1", "why", make.now),
     "attempts.of_run": lambda tx, _: tx.attempts.of_run("r-1"),
+    "pauses.put": lambda tx, make: tx.pauses.put(Pause(name="-", create_time=make.now)),
+    "pauses.named": lambda tx, _: tx.pauses.named(["-", "projects/shop/secretSyncs/to-octopus"]),
+    "pauses.list": lambda tx, _: tx.pauses.list("-", 10),
     "ledger.of_sync": lambda tx, _: tx.ledger.of_sync(SYNC),
     "ledger.replace": lambda tx, make: tx.ledger.replace(SYNC, [make.entry()]),
     "ledger.put_intents": lambda tx, _: tx.ledger.put_intents(SYNC, []),
@@ -168,6 +172,8 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "runs.list some",
         "runs.prunable",
         "runs.claim",
+        "runs.next_due",
+        "pauses.list",
         "ledger.of_sync",
         "key_states.of_sync",
         "key_states.list",

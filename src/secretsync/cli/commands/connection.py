@@ -22,6 +22,7 @@ from secretsync.cli.output import (
     print_table,
     say,
 )
+from secretsync.cli.pause_view import pause_fields
 from secretsync.cli.words import time_and_age, time_text, value_text
 from secretsync.v1.connection_service_pb2 import (
     Connection,
@@ -108,6 +109,7 @@ def get(client: Client, name: str) -> None:
             ("Method", found.method),
             *((field, value_text(value)) for field, value in sorted(public.items())),
             ("Credentials hash", found.credentials_hash),
+            *pause_fields(found.pauses),
             ("Version", str(found.version)),
             ("Created", time_and_age(found.create_time)),
             ("Changed", time_and_age(found.update_time)),

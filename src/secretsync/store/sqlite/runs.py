@@ -8,6 +8,7 @@ from sqlite_utils import Database
 
 from secretsync.domain.entities import RunAction, RunFilter, SyncRun
 from secretsync.domain.problems import Reason
+from secretsync.store.sqlite.pauses import HELD
 from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
 from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
@@ -16,7 +17,7 @@ ALL_RUNS = RunFilter()
 
 # Runs are looked at by seq, so a run that may not start yet lets the next one pass. A run is not
 # in its own way: `other` is RUNNING with a live lease, and what may start is not.
-_CLAIM = """
+_CLAIM = f"""
     UPDATE runs SET
         state = 'running',
         attempt = attempt + 1,
@@ -35,6 +36,7 @@ _CLAIM = """
             END
             AND (sync.is_enabled OR run.action <> 'sync')
             AND NOT run.cancel_requested
+            AND NOT ({HELD})
             AND NOT EXISTS (
                 SELECT 1 FROM runs AS other
                 WHERE other.state = 'running' AND other.sync_uid = run.sync_uid
@@ -53,7 +55,26 @@ _CLAIM = """
         ORDER BY run.seq LIMIT 1
     )
     RETURNING *
-"""
+"""  # noqa: S608  all of it is source code
+
+# Each half stops at the first run that no pause holds.
+_NEXT_DUE = f"""
+    SELECT min(moment) FROM (
+        SELECT * FROM (
+            SELECT run.not_before AS moment
+            FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+            WHERE run.state = 'pending' AND NOT ({HELD})
+            ORDER BY run.not_before LIMIT 1
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT run.lease_until
+            FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+            WHERE run.state = 'running' AND NOT ({HELD})
+            ORDER BY run.lease_until LIMIT 1
+        )
+    )
+"""  # noqa: S608  all of it is source code
 
 # A run that waits, or one that began later, stands for the later wish.
 _SUPERSEDE = """
@@ -238,15 +259,7 @@ class Runs:
         self._database.conn.executemany("DELETE FROM runs WHERE uid = ?", ([uid] for uid in uids))
 
     def next_due(self) -> datetime | None:
-        [[due]] = self._database.execute(
-            """
-            SELECT min(moment) FROM (
-                SELECT min(not_before) AS moment FROM runs WHERE state = 'pending'
-                UNION ALL
-                SELECT min(lease_until) FROM runs WHERE state = 'running'
-            )
-            """
-        )
+        [[due]] = self._database.execute(_NEXT_DUE)
         return None if due is None else time_from_text(due)
 
     def release_all(self, now: datetime) -> int:

@@ -8,6 +8,7 @@ from secretsync.store.sqlite.imports import Imports
 from secretsync.store.sqlite.key_states import KeyStates
 from secretsync.store.sqlite.keys import Keys
 from secretsync.store.sqlite.ledger import Ledger
+from secretsync.store.sqlite.pauses import Pauses
 from secretsync.store.sqlite.projects import Environments, Projects
 from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.runs import Runs
@@ -28,6 +29,7 @@ class SqliteTransaction:
         self.syncs = Syncs(database)
         self.runs = Runs(database)
         self.attempts = RunAttempts(database)
+        self.pauses = Pauses(database)
         self.ledger = Ledger(database)
         self.key_states = KeyStates(database)
         self.idempotency = Idempotency(database)
