@@ -229,6 +229,8 @@ def _engine(
         max_attempts=settings.retry_attempts,
         base=settings.retry_base,
         ceiling=settings.retry_ceiling,
+        later=settings.retry_later,
+        later_ceiling=settings.retry_later_ceiling,
     )
     return EmbeddedEngine(
         store,

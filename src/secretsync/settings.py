@@ -43,6 +43,9 @@ class Settings(BaseModel):
         retry_attempts: attempts of a run in all, 1 to 100.
         retry_base: seconds before the second attempt at most; doubles with each further one.
         retry_ceiling: seconds between attempts at most, unless the destination asks for more.
+        retry_later: seconds until a sync is run again by itself after a run gave up, at most;
+            doubles each time. 0 to 86400; 0: it is not.
+        retry_later_ceiling: the longest that gets, in seconds.
         attempt_timeout: seconds that one attempt of a run may take.
         run_history_days: days for which an ended run is kept, 1 to 3650.
         run_history_count: runs of one sync that are kept, 1 to 100000.
@@ -65,6 +68,8 @@ class Settings(BaseModel):
     retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     retry_base: Annotated[float, Field(gt=0, le=3600)] = 3.0
     retry_ceiling: Annotated[float, Field(gt=0, le=86400)] = 300.0
+    retry_later: Annotated[float, Field(ge=0, le=86400)] = 300.0
+    retry_later_ceiling: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
     attempt_timeout: Annotated[float, Field(gt=0, le=86400)] = 900.0
     run_history_days: Annotated[int, Field(ge=1, le=3650)] = 90
     run_history_count: Annotated[int, Field(ge=1, le=100_000)] = 1000

@@ -100,3 +100,41 @@ async def test_a_partial_success_is_shown_found_and_finished(service: Service) -
     finished = await service.trigger()
     assert finished.state == pb.RUN_STATE_SUCCEEDED
     assert (finished.counts.created, finished.counts.unchanged) == (1, 1)
+
+
+async def test_a_sync_that_gave_up_comes_back_by_itself(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", retry_later=3600, retry_attempts=1) as service:
+        await service.add_project()
+        await service.connect()
+        await service.put({"A": "a"})
+        service.recorder.always["sync"] = Unavailable("Down.")
+        created = await service.add_sync()
+        failed = await service.ended(created.sync_status.last_run)
+        [_, waiting] = await service.runs()
+        assert (waiting.trigger, waiting.state) == (pb.RUN_TRIGGER_RETRY, pb.RUN_STATE_PENDING)
+        due = waiting.next_attempt_time.ToDatetime() - failed.finish_time.ToDatetime()
+        assert 1700 < due.total_seconds() < 3700
+        assert waiting.message == "will try again what failed: Down. (gave up after 1 attempts)"
+        status = (await service.sync()).sync_status
+        assert (status.last_run, status.state) == (failed.name, pb.RUN_STATE_FAILED)
+        # Whoever asks by hand gets the retry, and need not wait for its time.
+        service.recorder.always.clear()
+        run = await service.trigger()
+        assert (run.name, run.trigger) == (waiting.name, pb.RUN_TRIGGER_MANUAL)
+        assert run.state == pb.RUN_STATE_SUCCEEDED
+        [only] = (
+            await service.syncs.ListSyncRuns(
+                pb.ListSyncRunsRequest(parent=SYNC, states=[pb.RUN_STATE_FAILED])
+            )
+        ).sync_runs
+        assert only.name == failed.name
+    async with running(tmp_path / "data", retry_later=0.01, retry_attempts=1) as service:
+        service.recorder.failures["sync"] = [Unavailable("Down.")]
+        await service.put({"A": "b"})
+
+        async def synced() -> bool | None:
+            return service.recorder.held["web"] == {"A": "b"} or None
+
+        await wait_for(synced)
+        triggers = [run.trigger for run in (await service.quiet())[-2:]]
+        assert triggers == [pb.RUN_TRIGGER_SOURCE_CHANGE, pb.RUN_TRIGGER_RETRY]

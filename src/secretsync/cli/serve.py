@@ -64,6 +64,19 @@ from secretsync.cli.framework import Command
     help="Wait between attempts at most, unless the destination asks for more. Default: 300.",
 )
 @click.option(
+    "--retry-later",
+    type=float,
+    metavar="SECONDS",
+    help="Wait at most until a sync whose run gave up is run again by itself; doubles each time;"
+    " 0 to not do that. Default: 300.",
+)
+@click.option(
+    "--retry-later-ceiling",
+    type=float,
+    metavar="SECONDS",
+    help="The longest that gets. Default: 3600.",
+)
+@click.option(
     "--attempt-timeout",
     type=float,
     metavar="SECONDS",

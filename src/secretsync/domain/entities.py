@@ -222,6 +222,7 @@ class RunTrigger(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     SOURCE_CHANGE = "source-change"
+    RETRY = "retry"
     SCHEDULE = "schedule"
 
 
@@ -272,7 +273,8 @@ class SyncRun:
     holds an older one is fenced off. `delete_sync` asks for the sync to be deleted after success.
     `cancel_requested` of a RUNNING run asks its attempt to stop. The counts of HTTP requests and
     bytes are those of all attempts. `attempts` is empty in lists. `requester` is who has
-    declared to ask for it, or for the change that caused it.
+    declared to ask for it, or for the change that caused it. `retries` counts the runs
+    before it that gave up, one after another.
     """
 
     uid: str
@@ -298,6 +300,7 @@ class SyncRun:
     request_bytes: int = 0
     response_bytes: int = 0
     requester: str = ""
+    retries: int = 0
     attempts: tuple[RunAttempt, ...] = ()
 
     @property

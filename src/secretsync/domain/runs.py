@@ -16,11 +16,16 @@ class RetryPolicy:
         max_attempts: attempts in all.
         base: seconds before the second attempt, at most; doubles with each further one.
         ceiling: seconds between attempts, at most, unless the destination asks for more.
+        later: seconds until a sync is run again by itself after a run gave up, at most; doubles
+            with each further one that does. 0: it is not.
+        later_ceiling: the longest that gets, in seconds.
     """
 
     max_attempts: int = 5
     base: float = 3.0
     ceiling: float = 300.0
+    later: float = 300.0
+    later_ceiling: float = 3600.0
 
     def delay(self, attempt: int, retry_after: float | None, rng: random.Random) -> float:
         """Return the seconds to wait after an attempt.

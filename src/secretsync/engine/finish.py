@@ -10,6 +10,7 @@ from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.domain.partial import failed, has_changed, told_of_failed
 from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
+from secretsync.domain.retrying import retry_of
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
@@ -51,7 +52,24 @@ def finish_attempt(
     current = with_traffic(current, report)
     ended = _end(tx, sync, current, report, policy=policy, now=now, rng=rng)
     tx.attempts.end(run.uid, ended_attempt(ended, report, now))
+    _retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
+
+
+def _retry_later(
+    tx: Transaction,
+    sync: SecretSync,
+    ended: SyncRun,
+    *,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+) -> None:
+    """Queue a run that does later what this one has left undone, unless one waits already."""
+    may_run = sync.is_enabled or ended.action is not RunAction.SYNC
+    retry = retry_of(ended, policy=policy, now=now, rng=rng) if may_run else None
+    if retry and not tx.runs.pending(sync.uid):
+        tx.runs.insert(retry)
 
 
 def _end(

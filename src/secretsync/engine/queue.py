@@ -7,6 +7,7 @@ from uuid import uuid4
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.requester import requester
+from secretsync.domain.retrying import brought_forward, is_scheduled
 from secretsync.domain.runs import may_join, may_join_running, supersede
 from secretsync.store.protocol import Transaction
 
@@ -41,7 +42,9 @@ def enqueue(
         )
     if waiting and may_join(waiting, action, trigger):
         joined = replace(waiting, delete_sync=waiting.delete_sync or delete_sync)
-        if trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
+        if is_scheduled(waiting) and waiting.action is action:
+            joined = brought_forward(joined, trigger, requester(), now)
+        elif trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
             # Whoever asks by hand may have mended what failed, and means now.
             joined = replace(joined, not_before=now, attempt=0)
         if joined != waiting:

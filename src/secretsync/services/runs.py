@@ -10,6 +10,7 @@ from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, RunState, RunTrigger, SyncRun
 from secretsync.domain.pauses import Pause, waits_for
 from secretsync.domain.problems import Reason, Violations
+from secretsync.domain.retrying import is_scheduled
 from secretsync.engine.protocol import Progress
 from secretsync.services.translate import moment_of, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
@@ -30,6 +31,7 @@ TRIGGERS = {
     RunTrigger.CREATE: pb.RUN_TRIGGER_CREATE,
     RunTrigger.UPDATE: pb.RUN_TRIGGER_UPDATE,
     RunTrigger.SOURCE_CHANGE: pb.RUN_TRIGGER_SOURCE_CHANGE,
+    RunTrigger.RETRY: pb.RUN_TRIGGER_RETRY,
     RunTrigger.SCHEDULE: pb.RUN_TRIGGER_SCHEDULE,
 }
 RUN_ACTIONS = {
@@ -69,7 +71,7 @@ def run_message(
         pauses: what keeps it from starting, if it waits.
     """
     counts = run.outcome.counts
-    waits_again = run.state is RunState.PENDING and run.attempt > 0
+    waits_again = run.state is RunState.PENDING and (run.attempt > 0 or is_scheduled(run))
     return pb.SyncRun(
         name=run.name,
         action=RUN_ACTIONS[run.action],

@@ -184,7 +184,10 @@ class RunTable(Protocol):
     def pending(self, sync_uid: str) -> SyncRun | None: ...
     def running(self, sync_uid: str) -> SyncRun | None: ...
     def latest(self, sync_uids: Sequence[str]) -> Mapping[tuple[str, RunAction], SyncRun]:
-        """Return each sync's newest run of each action, as `list` does."""
+        """Return each sync's newest run of each action, as `list` does.
+
+        A retry that waits for its time is not among them: what it is to mend still counts.
+        """
         ...
 
     def update(self, run: SyncRun) -> None:
@@ -220,8 +223,8 @@ class RunTable(Protocol):
         """Return the uids of ended runs that the history need not keep, oldest first.
 
         These are the runs that ended before `ended_before`, and all but the newest `keep`. Those
-        that ended at `settled` or later are not among them, nor are the newest run of each action,
-        and the newest of each that has succeeded.
+        that ended at `settled` or later are not among them, nor are the newest run of each action
+        that does not wait, and the newest of each that has succeeded.
         """
         ...
 

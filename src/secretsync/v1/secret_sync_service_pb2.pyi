@@ -193,6 +193,10 @@ class _RunTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunTrigger
     """A secret or an import that the sync depends on was changed."""
     RUN_TRIGGER_SCHEDULE: _RunTrigger.ValueType  # 5
     """A time of the sync's schedule has come."""
+    RUN_TRIGGER_RETRY: _RunTrigger.ValueType  # 7
+    """A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
+    newer trigger takes it over and makes it due at once. See the server's setting retry_later.
+    """
 
 class RunTrigger(_RunTrigger, metaclass=_RunTriggerEnumTypeWrapper):
     """Why a run was queued."""
@@ -209,6 +213,10 @@ RUN_TRIGGER_SOURCE_CHANGE: RunTrigger.ValueType  # 4
 """A secret or an import that the sync depends on was changed."""
 RUN_TRIGGER_SCHEDULE: RunTrigger.ValueType  # 5
 """A time of the sync's schedule has come."""
+RUN_TRIGGER_RETRY: RunTrigger.ValueType  # 7
+"""A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
+newer trigger takes it over and makes it due at once. See the server's setting retry_later.
+"""
 Global___RunTrigger: _TypeAlias = RunTrigger  # noqa: Y015
 
 class _RunAction:
@@ -795,7 +803,7 @@ class SyncRun(_message.Message):
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """When its next attempt is due, while it waits for one."""
+        """When its next attempt is due, while it waits for one, or for the time of a retry."""
 
     @_builtins.property
     def counts(self) -> Global___KeyCounts:

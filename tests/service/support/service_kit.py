@@ -311,6 +311,8 @@ async def running(data_dir: Path, **settings: object) -> AsyncIterator[Service]:
         "shutdown_grace": 5.0,
         "retry_base": 0.01,
         "retry_ceiling": 0.02,
+        # Retries later on have tests of their own; elsewhere nobody expects further runs.
+        "retry_later": 0.0,
         **settings,
     }
     async with (

@@ -136,6 +136,7 @@ _PRUNABLE = """
         AND EXISTS (
             SELECT 1 FROM runs AS newer
             WHERE newer.sync_uid = :sync_uid AND newer.action = run.action AND newer.seq > run.seq
+                AND newer.state <> 'pending'
         )
         AND (
             run.state <> 'succeeded' OR EXISTS (
@@ -199,6 +200,10 @@ class Runs:
             CROSS JOIN runs ON runs.seq = (
                 SELECT max(seq) FROM runs AS run
                 WHERE run.sync_uid = sync.value AND run.action = wanted.value
+                    AND NOT (
+                        run."trigger" = 'retry' AND run.state = 'pending'
+                        AND run.start_time IS NULL
+                    )
             )
             """,
             {"syncs": to_json(list(sync_uids)), "actions": to_json(list(RunAction))},
