@@ -11,7 +11,7 @@ from engine_kit import Gate, World, eventually
 from secretsync.adapter import RunRequest
 from secretsync.domain.entities import RunState, SyncRun
 from secretsync.domain.problems import Reason
-from secretsync.engine.runner import RunReport
+from secretsync.engine.report import RunReport
 
 SHORT = 0.09
 """Seconds of a lease whose heartbeat a test waits for."""

@@ -88,23 +88,28 @@ async def test_a_write_whose_result_was_lost_makes_values_uncertain(world: World
 class TestWritesThatMayStillArrive:
     """A write of an attempt without a result can reach the destination after the next has read."""
 
-    async def test_after_an_attempt_that_is_tried_again_everything_is_written(
-        self, world: World
+    @pytest.mark.parametrize(
+        ("step", "message"), [("begin", "1 unchanged"), ("write", "1 updated")]
+    )
+    async def test_after_an_attempt_it_depends_on_whether_it_was_about_to_write(
+        self, world: World, step: str, message: str
     ) -> None:
         sync = await world.add_sync()
         await world.start()
         await world.sync(sync)
 
         async def fail_once(_: RunRequest) -> None:
-            del world.memory.steps["begin"]
+            del world.memory.steps[step]
             raise Unavailable("no answer")
 
-        world.memory.steps["begin"] = fail_once
+        await world.set_value("K", "newer" if step == "write" else "/ of K")
+        world.memory.steps[step] = fail_once
         run = await world.enqueue(sync)
         await world.failed_attempt(run, 1)
+        await world.set_value("K", "/ of K")
         world.clock.advance(60)
         world.engine.wake()
-        assert (await world.ended(run)).message == "1 updated"
+        assert (await world.ended(run)).message == message
         assert (await world.sync(sync)).message == "1 unchanged"
 
     async def test_after_a_run_that_was_cut_short_everything_is_written(self, world: World) -> None:

@@ -61,3 +61,20 @@ async def octopus(service: Service, sandbox: Sandbox) -> Service:
         credentials={"instanceUrl": sandbox.base_url, "apiKey": sandbox.api_key},
     )
     return service
+
+
+@pytest.fixture
+async def planless(service: Service) -> Service:
+    """A server with the project `shop` and a connection to a destination that makes no plans."""
+    plain = Recorder("plain", discovers=False)
+    service.server.app.registry.register(plain, "plain")
+    await service.add_project()
+    await service.connect(destination="plain")
+    service.recorder = plain
+    return service
+
+
+@pytest.fixture
+def planless_recorder(planless: Service) -> Recorder:
+    """The destination that makes no plans."""
+    return planless.recorder

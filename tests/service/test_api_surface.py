@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from refusals import refused
 from service_kit import SHOP, Service
 
+from secretsync.domain.entities import RunState
 from secretsync.domain.problems import Reason
 from secretsync.server import SERVICE_NAMES
 from secretsync.v1 import secret_sync_service_pb2 as sync_pb
@@ -101,7 +102,7 @@ def test_every_reason_that_a_service_names_exists() -> None:
         comments = " ".join(re.findall(r"// ?(.*)", path.read_text()))
         named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", comments))
         codes = {code.name for code in grpc.StatusCode} | {"RUN_STATE", "KEY_ACTION"}
-        enums = {"OVERWRITE_DESTINATION"}
+        enums = {"OVERWRITE_DESTINATION", *(state.name for state in RunState)}
         unknown = {
             name
             for name in named - codes - enums

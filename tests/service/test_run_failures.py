@@ -60,8 +60,8 @@ async def test_a_source_folder_that_vanished_fails_the_run(
     await shop.delete("K", path="/api")
     run = (await shop.quiet())[-1]
     assert run.trigger == pb.RUN_TRIGGER_SOURCE_CHANGE
-    assert run.error_reason == reasons.ERROR_REASON_SOURCE_NOT_FOUND
-    assert "dev:/api, does not exist: nothing was changed" in run.message
+    assert run.error_reason == reasons.ERROR_REASON_GUARD_TRIPPED
+    assert "dev:/api does not exist, and 1 secret would be deleted. Nothing was" in run.message
     assert recorder.held["web"] == {"K": "1"}
 
 

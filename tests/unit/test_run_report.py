@@ -1,7 +1,7 @@
 """What is kept of an attempt, however much a destination has to say."""
 
 from secretsync.adapter import RunResult
-from secretsync.engine.runner import MAX_TEXT, MAX_WARNINGS, RunReport, shortened
+from secretsync.engine.report import MAX_TEXT, MAX_WARNINGS, RunReport, shortened
 
 
 def test_texts_are_cut_off() -> None:

@@ -1,7 +1,7 @@
 """The request object of each hook: frozen, so that hooks can grow without breaking authors."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import httpx
 
 from secretsync.adapter.ledger import LedgerEntry
+from secretsync.adapter.results import PlanResult
 from secretsync.adapter.secret_value import SecretValue
 
 
@@ -51,6 +52,10 @@ class RecordIntent(Protocol):
                 certain, or which was not seen to take place in its time; None otherwise.
         """
         ...
+
+
+async def _agree(_plan: PlanResult) -> None:
+    """Let a run do whatever it is about to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,11 @@ class RunRequest(AdapterRequest):
             what is left of them (possibly none) and say so with `failed`: an intent that stays
             behind could make somebody else's work look like this run's.
         report_progress: (step, done, total) for people who watch; done and total count keys.
+        confirm_plan: to be awaited by a destination with the capability `plan` as soon as it knows
+            what the run is to do, and has read all that this follows from: with that, told as the
+            hook `plan` tells it. Again each time that it has to begin anew, and also if there is
+            nothing to do. It raises if the run must not do that: because of a guard, or because it
+            is not what was approved. Then nothing must be written.
     """
 
     config: Any
@@ -120,6 +130,7 @@ class RunRequest(AdapterRequest):
     digest: Callable[[str, SecretValue], str]
     record_intent: RecordIntent
     report_progress: Callable[[str, int, int], None]
+    confirm_plan: Callable[[PlanResult], Awaitable[None]] = field(default=_agree)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

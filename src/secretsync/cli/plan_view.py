@@ -49,6 +49,11 @@ def show_plan(client: Client, plan: SyncPlan, *, show_all: bool) -> None:
     if client.state.json:
         print_message(plan)
         return
+    print_plan(plan, show_all=show_all)
+
+
+def print_plan(plan: SyncPlan, *, show_all: bool) -> None:
+    """Print a plan for people; see `show_plan`."""
     shown = [each for each in plan.changes if show_all or each.kind != CHANGE_KIND_UNCHANGED]
     if shown:
         print_table(
@@ -72,6 +77,8 @@ def show_plan(client: Client, plan: SyncPlan, *, show_all: bool) -> None:
     say(f"Plan: {_counts_text(plan)}{hint}")
     for warning in plan.warnings:
         say(f"warning: {warning}")
+    if has_changes(plan) and plan.fingerprint:
+        say(f"Fingerprint: {plan.fingerprint}")
 
 
 def _counts_text(plan: SyncPlan) -> str:

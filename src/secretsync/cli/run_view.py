@@ -7,8 +7,10 @@ import click
 from secretsync.cli.attempt_view import show_attempts
 from secretsync.cli.client import Client
 from secretsync.cli.errors import CliError
+from secretsync.cli.exit_codes import ExitCode
 from secretsync.cli.names import short_name
 from secretsync.cli.output import print_fields, print_message, print_table, say
+from secretsync.cli.plan_view import print_plan
 from secretsync.cli.waiting import ENDED, describe
 from secretsync.cli.words import (
     bytes_text,
@@ -21,6 +23,7 @@ from secretsync.cli.words import (
 from secretsync.v1.error_reason_pb2 import ErrorReason
 from secretsync.v1.secret_sync_service_pb2 import (
     KEY_ACTION_UNCHANGED,
+    RUN_STATE_AWAITING_APPROVAL,
     RUN_STATE_FAILED,
     RUN_STATE_PARTIALLY_SUCCEEDED,
     KeyAction,
@@ -112,6 +115,9 @@ def show_run(client: Client, run: SyncRun, *, show_all: bool) -> None:
                 for result in changed
             ),
         )
+    if run.HasField("plan"):
+        say("")
+        print_plan(run.plan, show_all=show_all)
     hidden = len(run.key_results) - len(changed)
     if hidden:
         say(f"{hidden} unchanged (--all lists them)")
@@ -140,14 +146,21 @@ def show_ended_run(client: Client, run: SyncRun, *, show_all: bool) -> None:
     """Print a run that was waited for.
 
     Raises:
-        CliError: it failed.
+        CliError: it failed, or waits for approval.
     """
     show_run(client, run, show_all=show_all)
     fail_unless_succeeded(run)
 
 
 def fail_unless_succeeded(run: SyncRun) -> None:
-    """Raise CliError if a run failed, or succeeded in part only."""
+    """Raise CliError if a run failed, succeeded in part only, or waits for approval."""
+    if run.state == RUN_STATE_AWAITING_APPROVAL:
+        sync = run.name.partition("/runs/")[0]
+        raise CliError(
+            f"the run {short_name(run.name)} waits for approval: nothing was changed",
+            ExitCode.CONFLICT,
+            hint=f"`secretsync sync approve {short_name(sync)}` shows its plan and lets it go on",
+        )
     if run.state in {RUN_STATE_FAILED, RUN_STATE_PARTIALLY_SUCCEEDED}:
         how = "failed" if run.state == RUN_STATE_FAILED else "succeeded in part only"
         raise CliError(

@@ -17,6 +17,7 @@ from secretsync.cli.assignments import (
     unassign,
 )
 from secretsync.cli.client import Client
+from secretsync.cli.limits import read_limit
 from secretsync.cli.lookups import get_connection, get_destination
 from secretsync.cli.names import child_name
 from secretsync.cli.overlap_view import POLICIES
@@ -26,6 +27,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_DESTINATION,
     INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE,
     INITIAL_SYNC_BEHAVIOR_OVERWRITE_DESTINATION,
+    MaxDeletions,
     SecretSync,
 )
 
@@ -50,6 +52,8 @@ class SyncOptions:
     initial_sync_behavior: str | None
     disable_secret_deletion: bool | None
     overlap_policy: str | None
+    max_deletions: MaxDeletions | None
+    require_approval: bool | None
     enabled: bool | None
     auto_sync: bool | None
     every: timedelta | None
@@ -76,6 +80,8 @@ class SyncOptions:
             and BEHAVIORS[self.initial_sync_behavior],
             "sync_options.disable_secret_deletion": self.disable_secret_deletion,
             "sync_options.overlap_policy": self.overlap_policy and POLICIES[self.overlap_policy],
+            "sync_options.max_deletions": self.max_deletions,
+            "sync_options.require_approval": self.require_approval,
             "is_enabled": self.enabled,
             "is_auto_sync_enabled": self.auto_sync,
             "schedule": schedule_of(
@@ -158,6 +164,18 @@ def _options(*, create: bool) -> list[Callable[[Callable[..., None]], Callable[.
             "--overlap-policy",
             type=click.Choice(list(POLICIES)),
             help="What saving does about other syncs that write the same. Default: warn.",
+        ),
+        click.option(
+            "--max-deletions",
+            metavar="LIMIT",
+            callback=read_limit,
+            help="How much one sync run may delete: a number of secrets, a share such as 20%, or"
+            " `default`. Default: 50%, and 5 secrets in any case.",
+        ),
+        click.option(
+            "--require-approval/--no-require-approval",
+            default=None,
+            help="Write nothing that nobody has approved. Default: no approval is needed.",
         ),
         click.option(
             "--enabled/--disabled", default=None, help="Whether runs may start. Default: enabled."

@@ -2,6 +2,7 @@
 
 from secretsync.cli.assignments import from_struct
 from secretsync.cli.client import Client
+from secretsync.cli.limits import limit_text
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
 from secretsync.cli.output import note, print_fields, print_json, print_message, say, to_dict
@@ -52,6 +53,8 @@ def show_sync(sync: SecretSync) -> None:
             ("Initial sync", behavior),
             ("Deletes secrets", yes_no(not options.disable_secret_deletion)),
             ("Overlap policy", policy_word(options.overlap_policy)),
+            ("Max deletions", limit_text(options.max_deletions)),
+            ("Needs approval", yes_no(options.require_approval)),
             ("Enabled", yes_no(sync.is_enabled)),
             ("Auto-sync", yes_no(sync.is_auto_sync_enabled)),
             ("Schedule", schedule_text(sync.schedule)),

@@ -14,6 +14,7 @@ from secretsync.cli.names import short_name
 from secretsync.cli.text import printable
 from secretsync.cli.words import age_text, enum_text
 from secretsync.v1.secret_sync_service_pb2 import (
+    RUN_STATE_AWAITING_APPROVAL,
     RUN_STATE_FAILED,
     RUN_STATE_PARTIALLY_SUCCEEDED,
     RUN_STATE_PENDING,
@@ -27,12 +28,19 @@ from secretsync.v1.secret_sync_service_pb2 import (
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
 _PAUSE_GROWTH = 1.5
-ENDED = frozenset({RUN_STATE_SUCCEEDED, RUN_STATE_FAILED, RUN_STATE_PARTIALLY_SUCCEEDED})
-"""The states that a run does not leave."""
+ENDED = frozenset(
+    {
+        RUN_STATE_SUCCEEDED,
+        RUN_STATE_FAILED,
+        RUN_STATE_PARTIALLY_SUCCEEDED,
+        RUN_STATE_AWAITING_APPROVAL,
+    }
+)
+"""The states that a run does not leave by itself."""
 
 
 def wait_for_run(client: Client, name: str) -> SyncRun:
-    """Return a run once it has ended, well or not.
+    """Return a run once it has ended, well or not, or waits for approval.
 
     Args:
         client: has the limit of `--timeout`.

@@ -8,7 +8,9 @@ from typing import Any
 
 from secretsync.adapter import Action, KeyResult
 from secretsync.domain.attempts import RunAttempt
+from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
+from secretsync.domain.plans import SyncPlan
 from secretsync.domain.problems import Reason
 from secretsync.domain.schedules import Schedule
 
@@ -151,12 +153,18 @@ class OverlapPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
-    """How secrets are synced; an empty key schema means that the name is the key."""
+    """How secrets are synced.
+
+    An empty key schema means that the name is the key. `max_deletions` is what one sync run may
+    delete. With `require_approval` no run writes what nobody has approved.
+    """
 
     initial_sync_behavior: InitialSyncBehavior = InitialSyncBehavior.OVERWRITE_DESTINATION
     key_schema: str = ""
     disable_secret_deletion: bool = False
     overlap_policy: OverlapPolicy = OverlapPolicy.WARN
+    max_deletions: MaxDeletions = field(default_factory=MaxDeletions)
+    require_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +242,7 @@ class RunState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     PARTIALLY_SUCCEEDED = "partially-succeeded"
+    AWAITING_APPROVAL = "awaiting-approval"
 
 
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.PARTIALLY_SUCCEEDED})
@@ -275,6 +284,15 @@ class SyncRun:
     bytes are those of all attempts. `attempts` is empty in lists. `requester` is who has
     declared to ask for it, or for the change that caused it. `retries` counts the runs
     before it that gave up, one after another.
+
+    Attributes:
+        override_guards: let it do what a guard would stop.
+        approved_fingerprint: of the plan that it must keep to; empty for none.
+        follow_up: of a run that must keep to a plan: the trigger of a run that it took the place
+            of, or that came while it waited. If it fails, a run with that trigger is still due.
+        may_have_written: whether an attempt of it that came to no result may have written.
+        plan: what it was about to do when it was stopped: by a guard, for approval, or because it
+            is not what was approved.
     """
 
     uid: str
@@ -295,6 +313,11 @@ class SyncRun:
     lease_until: datetime | None = None
     delete_sync: bool = False
     cancel_requested: bool = False
+    override_guards: bool = False
+    approved_fingerprint: str = ""
+    follow_up: RunTrigger | None = None
+    may_have_written: bool = False
+    plan: SyncPlan | None = None
     outcome: RunOutcome = field(default_factory=RunOutcome)
     http_request_count: int = 0
     request_bytes: int = 0

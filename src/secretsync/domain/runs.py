@@ -69,8 +69,12 @@ def may_join(waiting: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
 
     A run reads the source when it starts, so any number of triggers for one action are answered by
     one run. An automatic trigger also joins a waiting removal: somebody asked for the secrets to be
-    taken away, and a change at the source is no reason to overrule that.
+    taken away, and a change at the source is no reason to overrule that. A run that must keep to a
+    plan may fail because of what has changed, so it answers an automatic trigger only together with
+    its `follow_up`, and nothing that somebody asks for.
     """
+    if waiting.approved_fingerprint:
+        return trigger is not RunTrigger.MANUAL
     return waiting.action is action or trigger is not RunTrigger.MANUAL
 
 

@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
+from secretsync.adapter import RunResult
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt, traffic_of
 from secretsync.domain.entities import RunOutcome, RunState, SyncRun
 from secretsync.domain.partial import failed, joined, told_of_failed
 from secretsync.domain.problems import Problem, Reason
-from secretsync.engine.runner import RunReport, shortened
+from secretsync.engine.report import RunReport, shortened
 
 
 def with_traffic(run: SyncRun, report: RunReport) -> SyncRun:
@@ -68,19 +69,27 @@ def why_it_failed(report: RunReport) -> tuple[Reason, str]:
 
 
 def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | None, str]:
+    if report.awaits_approval and not ended.cancel_requested:
+        return AttemptOutcome.SUCCEEDED, None, ""
     if report.result is not None:
-        if ended.state is RunState.SUCCEEDED or ended.cancel_requested:
-            return AttemptOutcome.SUCCEEDED, None, ""
-        if failed(report.result.keys):
-            told = shortened(told_of_failed(report.result.keys))
-            return AttemptOutcome.PARTIALLY_SUCCEEDED, Reason.KEYS_FAILED, told
-        return AttemptOutcome.FAILED, ended.error_reason, ended.message
+        return _how_it_came_out(ended, report.result)
     if ended.cancel_requested:
         return AttemptOutcome.CUT_SHORT, Reason.CANCELLED, ended.message
     if report.paused:
         return AttemptOutcome.HELD_BACK, Reason.PAUSED, report.paused
     outcome = AttemptOutcome.HELD_BACK if report.unsent else AttemptOutcome.FAILED
     return outcome, *why_it_failed(report)
+
+
+def _how_it_came_out(
+    ended: SyncRun, result: RunResult
+) -> tuple[AttemptOutcome, Reason | None, str]:
+    if ended.state is RunState.SUCCEEDED or ended.cancel_requested:
+        return AttemptOutcome.SUCCEEDED, None, ""
+    if failed(result.keys):
+        told = shortened(told_of_failed(result.keys))
+        return AttemptOutcome.PARTIALLY_SUCCEEDED, Reason.KEYS_FAILED, told
+    return AttemptOutcome.FAILED, ended.error_reason, ended.message
 
 
 def _told(problem: Problem) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from secretsync.domain.entities import ENDED, RunState, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.runs import cancel
-from secretsync.engine.runner import RunReport, shortened
+from secretsync.engine.report import RunReport, shortened
 from secretsync.store.protocol import Transaction
 
 FINDS_OUT = "which the next run finds out"
@@ -25,7 +25,9 @@ def cancel_run(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun:
             f"{run.name} has {run.state} already: there is nothing to cancel",
             metadata={"resource": run.name},
         )
-    if run.state is RunState.PENDING:
+    if run.state is RunState.AWAITING_APPROVAL:
+        cancelled = cancel(run, "while its plan waited for approval", now)
+    elif run.state is RunState.PENDING:
         told = "while it waited"
         if run.start_time is not None:
             told += f" for another attempt; an earlier one may have written, {FINDS_OUT}"
@@ -48,7 +50,7 @@ def end_cancelled(tx: Transaction, now: datetime, *, at_work: bool) -> None:
     for run in tx.runs.cancelling():
         if at_work or run.lease_until is None or run.lease_until <= now:
             told = f"while it was under way; a write may have taken place, {FINDS_OUT}"
-            tx.runs.update(cancel(run, told, now))
+            tx.runs.update(cancel(replace(run, may_have_written=True), told, now))
             tx.attempts.cut_short(run.uid, "the run was cancelled", now)
 
 

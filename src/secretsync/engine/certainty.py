@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from secretsync.adapter import LedgerEntry
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt
-from secretsync.domain.entities import RunState, SecretSync, SyncRun
-from secretsync.domain.problems import Reason
+from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
 from secretsync.store.protocol import Transaction
 
 LOOK_BACK = 20
+NEWEST = 2**62
 DONE = frozenset({RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED})
 """The states of runs whose last attempt came to a result."""
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
+WRITING = frozenset({RunAction.SYNC, RunAction.REMOVE})
 
 
 def known_versions(
@@ -33,24 +33,21 @@ def _may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
     be right. A run that relies on nothing writes all values again; that gives the destination a new
     version, at which it refuses the older write.
     """
-    if run.lease_token > 1:
-        return not _came_to_a_result(run.attempts[-2:-1])
-    for before in tx.runs.list(run.sync_uid, run.seq, LOOK_BACK):
+    if run.may_have_written:
+        return True
+    if _came_to_a_result(run.attempts[-2:-1]):
+        return False
+    for other in tx.runs.list(run.sync_uid, NEWEST, LOOK_BACK):
         # One that a newer run replaced while it waited has never begun.
-        if before.start_time is not None:
-            return before.state not in DONE and _may_have_written(tx, before)
+        if other.uid == run.uid or other.start_time is None or other.action not in WRITING:
+            continue
+        if other.state in DONE:
+            return False
+        if other.may_have_written or other.state is RunState.RUNNING:
+            return True
     return False
 
 
 def _came_to_a_result(attempts: Sequence[RunAttempt]) -> bool:
     # Of the keys that failed nothing is certain, which their entries in the ledger say.
     return [each.outcome for each in attempts] == [AttemptOutcome.PARTIALLY_SUCCEEDED]
-
-
-def _may_have_written(tx: Transaction, run: SyncRun) -> bool:
-    ended = tx.runs.get(run.sync_uid, run.uid)
-    if ended is None or ended.state is not RunState.FAILED:
-        return True
-    if ended.error_reason in {Reason.SUPERSEDED, Reason.CANCELLED}:
-        return True  # it was cut short, and what it had done is not recorded, or not all of it
-    return any(request.method not in READING for request in ended.outcome.http_requests)

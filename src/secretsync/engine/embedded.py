@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
-from secretsync.engine import queue
 from secretsync.engine.cancelling import cancel_run, end_cancelled
 from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.history import History
 from secretsync.engine.protocol import Progress
+from secretsync.engine.queue import NO_TERMS, RunTerms, enqueue
 from secretsync.engine.runner import Runner
 from secretsync.engine.schedules import is_due, queue_due
 from secretsync.engine.worker import Worker
@@ -51,11 +51,11 @@ class EmbeddedEngine:
         action: RunAction,
         trigger: RunTrigger,
         *,
-        delete_sync: bool = False,
+        terms: RunTerms = NO_TERMS,
     ) -> SyncRun:
         """See `Engine.enqueue`."""
         now = self._clock()
-        return queue.enqueue(tx, sync, action, trigger, now=now, delete_sync=delete_sync)
+        return enqueue(tx, sync, action, trigger, now=now, terms=terms)
 
     def cancel(self, tx: Transaction, run: SyncRun) -> SyncRun:
         """See `Engine.cancel`."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
-from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.partial import failed, has_changed, told_of_failed
 from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
@@ -21,7 +21,9 @@ from secretsync.domain.runs import (
 from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
 from secretsync.engine.key_states import keep_results
-from secretsync.engine.runner import LeaseLostError, RunReport, shortened
+from secretsync.engine.queue import enqueue
+from secretsync.engine.report import RunReport, shortened
+from secretsync.engine.runner import LeaseLostError
 from secretsync.store.protocol import Transaction
 
 
@@ -91,9 +93,15 @@ def _end(
             tx, sync, current, report, report.result, policy=policy, now=now, rng=rng
         )
     if report.result is not None:
-        ended = replace(current, finish_time=now)
-        return _succeed(tx, sync, ended, report, report.result)
-    return _fail(tx, current, report, policy=policy, now=now, rng=rng)
+        _supersede_waiting_plan(tx, current, now)
+        return _succeed(tx, sync, replace(current, finish_time=now), report, report.result)
+    if report.awaits_approval:
+        return _await_approval(tx, current, report, now)
+    ended = _fail(tx, current, report, policy=policy, now=now, rng=rng)
+    if ended.state is RunState.FAILED and ended.follow_up and sync.is_enabled:
+        # What it took the place of, or what came while it waited, is still to be done.
+        enqueue(tx, sync, RunAction.SYNC, ended.follow_up, now=now)
+    return ended
 
 
 def _succeed(
@@ -131,7 +139,7 @@ def _succeed_in_part(
 ) -> SyncRun:
     """Write down what was done although some keys failed, and let the run try these again."""
     _keep_result(tx, sync, run, report, result)
-    run = replace(run, outcome=outcome_of(run, report))
+    run = replace(run, outcome=outcome_of(run, report), may_have_written=False)
     if report.paused:
         return _settle(tx, held_by_pause(run, report.paused, now), now)
     after = after_transient_failure(
@@ -149,6 +157,28 @@ def _succeed_in_part(
         if has_changed(run.outcome.keys):
             after = replace(after, state=RunState.PARTIALLY_SUCCEEDED)
     return _settle(tx, after, now)
+
+
+def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datetime) -> SyncRun:
+    """Let a run wait with its plan; an older plan that waits gives way to it."""
+    _supersede_waiting_plan(tx, run, now)
+    waiting = replace(
+        run,
+        state=RunState.AWAITING_APPROVAL,
+        message=report.problem.message if report.problem else "",
+        error_reason=None,
+        lease_until=None,
+        plan=report.plan,
+        outcome=report.outcome(),
+    )
+    tx.runs.update(waiting)
+    return waiting
+
+
+def _supersede_waiting_plan(tx: Transaction, run: SyncRun, now: datetime) -> None:
+    older = tx.runs.awaiting_approval(run.sync_uid)
+    if older:
+        tx.runs.update(supersede(older, by=run, now=now))
 
 
 def _keep_result(
@@ -174,7 +204,10 @@ def _cancelled(
     if report.result is not None:
         _keep_result(tx, sync, run, report, report.result)
         summary = _summary(report.result.keys)
-    ended = replace(cancel(run, how_far(report, summary), now), outcome=outcome_of(run, report))
+    cut_short = replace(run, may_have_written=True)
+    ended = replace(
+        cancel(cut_short, how_far(report, summary), now), outcome=outcome_of(cut_short, report)
+    )
     tx.runs.update(ended)
     return ended
 
@@ -227,7 +260,12 @@ def _fail(
 ) -> SyncRun:
     problem = report.problem
     reason, message = why_it_failed(report)
-    run = replace(run, outcome=outcome_of(run, report))
+    run = replace(
+        run,
+        outcome=outcome_of(run, report),
+        plan=report.plan,
+        may_have_written=run.may_have_written or report.may_have_written,
+    )
     if report.paused:
         return _settle(tx, held_by_pause(run, report.paused, now), now)
     if not report.transient:
@@ -267,11 +305,17 @@ def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
                 not_before=max(waiting.not_before, after.not_before),
                 message=after.message,
                 error_reason=after.error_reason,
+                follow_up=waiting.follow_up or _left_to(waiting, after),
             )
         )
         after = supersede(after, by=waiting, now=now)
     tx.runs.update(after)
     return after
+
+
+def _left_to(waiting: SyncRun, failed: SyncRun) -> RunTrigger | None:
+    """Return the trigger that a run takes over from one that failed, if it may not answer it."""
+    return failed.follow_up or failed.trigger if waiting.approved_fingerprint else None
 
 
 def _summary(keys: Sequence[KeyResult]) -> str:

@@ -7,7 +7,8 @@ from secretsync.adapter import LedgerEntry
 from secretsync.domain.entities import SecretSync, SyncRun
 from secretsync.domain.pauses import holding, names_holding, paused
 from secretsync.domain.problems import Code, Problem, Reason
-from secretsync.engine.runner import LeaseLostError, RunReport
+from secretsync.engine.report import RunReport
+from secretsync.engine.runner import LeaseLostError
 from secretsync.store.protocol import StateStore, Transaction
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.engine.queue import NO_TERMS, RunTerms
 from secretsync.store.protocol import Transaction
 
 
@@ -26,7 +27,7 @@ class Engine(Protocol):
         action: RunAction,
         trigger: RunTrigger,
         *,
-        delete_sync: bool = False,
+        terms: RunTerms = NO_TERMS,
     ) -> SyncRun:
         """Queue a run within a transaction, or return the waiting one that answers the trigger.
 
@@ -35,7 +36,7 @@ class Engine(Protocol):
             sync: the sync.
             action: what the run is to do.
             trigger: why.
-            delete_sync: delete the sync when the removal has succeeded.
+            terms: what is asked of this one run.
         """
         ...
 

@@ -1,15 +1,33 @@
 """How a trigger changes the queue."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
-from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.requester import requester
 from secretsync.domain.retrying import brought_forward, is_scheduled
 from secretsync.domain.runs import may_join, may_join_running, supersede
 from secretsync.store.protocol import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTerms:
+    """What somebody asks of one run besides its action.
+
+    Attributes:
+        delete_sync: delete the sync when the removal has succeeded.
+        fingerprint: of the plan that the run must keep to; empty for none.
+        override_guards: let it do what a guard would stop.
+    """
+
+    delete_sync: bool = False
+    fingerprint: str = ""
+    override_guards: bool = False
+
+
+NO_TERMS = RunTerms()
 
 
 def enqueue(
@@ -19,7 +37,7 @@ def enqueue(
     trigger: RunTrigger,
     *,
     now: datetime,
-    delete_sync: bool = False,
+    terms: RunTerms = NO_TERMS,
 ) -> SyncRun:
     """Queue a run, or return the waiting one that answers the trigger; see `Engine.enqueue`.
 
@@ -32,7 +50,7 @@ def enqueue(
         running = None
     deleting = next((run for run in (waiting, running) if run and run.delete_sync), None)
     if deleting:
-        if delete_sync or trigger is not RunTrigger.MANUAL:
+        if terms.delete_sync or trigger is not RunTrigger.MANUAL:
             return deleting
         raise Problem(
             Code.FAILED_PRECONDITION,
@@ -40,19 +58,25 @@ def enqueue(
             f"{sync.name} is being deleted: wait for {deleting.name} to end",
             metadata={"resource": sync.name, "users": deleting.name},
         )
+    if terms.fingerprint:
+        return _enqueue_approved(tx, _new_run(sync, action, trigger, now, terms), waiting, now)
     if waiting and may_join(waiting, action, trigger):
-        joined = replace(waiting, delete_sync=waiting.delete_sync or delete_sync)
-        if is_scheduled(waiting) and waiting.action is action:
-            joined = brought_forward(joined, trigger, requester(), now)
-        elif trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
-            # Whoever asks by hand may have mended what failed, and means now.
-            joined = replace(joined, not_before=now, attempt=0)
+        joined = _joined(waiting, action, trigger, now, terms)
         if joined != waiting:
             tx.runs.update(joined)
         return joined
     if running and may_join_running(running, trigger):
         return running
-    run = SyncRun(
+    run = _new_run(sync, action, trigger, now, terms)
+    if waiting:
+        tx.runs.update(supersede(waiting, by=run, now=now))
+    return tx.runs.insert(run)
+
+
+def _new_run(
+    sync: SecretSync, action: RunAction, trigger: RunTrigger, now: datetime, terms: RunTerms
+) -> SyncRun:
+    return SyncRun(
         uid=str(uuid4()),
         sync_uid=sync.uid,
         sync_name=sync.name,
@@ -60,9 +84,65 @@ def enqueue(
         trigger=trigger,
         create_time=now,
         not_before=now,
-        delete_sync=delete_sync,
         requester=requester(),
+        delete_sync=terms.delete_sync,
+        override_guards=terms.override_guards,
+        approved_fingerprint=terms.fingerprint,
     )
+
+
+def _joined(
+    waiting: SyncRun, action: RunAction, trigger: RunTrigger, now: datetime, terms: RunTerms
+) -> SyncRun:
+    """Return a waiting run that answers a further trigger."""
+    if waiting.approved_fingerprint:
+        return replace(waiting, follow_up=waiting.follow_up or trigger)
+    joined = replace(
+        waiting,
+        delete_sync=waiting.delete_sync or terms.delete_sync,
+        override_guards=waiting.override_guards or terms.override_guards,
+    )
+    if is_scheduled(waiting) and waiting.action is action:
+        joined = brought_forward(joined, trigger, requester(), now)
+    elif trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
+        # Whoever asks by hand may have mended what failed, and means now.
+        joined = replace(joined, not_before=now, attempt=0)
+    return joined
+
+
+def _enqueue_approved(
+    tx: Transaction, wanted: SyncRun, waiting: SyncRun | None, now: datetime
+) -> SyncRun:
+    """Queue a run that keeps to a plan; the run that waits with that very plan goes on."""
+    fingerprint = wanted.approved_fingerprint
+    if waiting and (waiting.approved_fingerprint, waiting.action) == (fingerprint, wanted.action):
+        joined = replace(
+            waiting,
+            not_before=now,
+            attempt=0,
+            override_guards=waiting.override_guards or wanted.override_guards,
+        )
+        tx.runs.update(joined)
+        return joined
+    planned = tx.runs.awaiting_approval(wanted.sync_uid)
+    run = wanted
+    if planned and planned.plan and planned.plan.fingerprint == fingerprint:
+        run = replace(
+            planned,
+            state=RunState.PENDING,
+            message="",
+            plan=None,
+            attempt=0,
+            not_before=now,
+            approved_fingerprint=fingerprint,
+            override_guards=wanted.override_guards,
+            follow_up=None if planned.trigger is RunTrigger.MANUAL else planned.trigger,
+        )
     if waiting:
+        # If the plan turns out to be out of date, what that run was for is still to be done.
+        run = replace(run, follow_up=waiting.follow_up or waiting.trigger)
         tx.runs.update(supersede(waiting, by=run, now=now))
-    return tx.runs.insert(run)
+    if run.uid == wanted.uid:
+        return tx.runs.insert(run)
+    tx.runs.update(run)
+    return run

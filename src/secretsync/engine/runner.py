@@ -3,9 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from secretsync.adapter import (
@@ -19,11 +17,13 @@ from secretsync.adapter import (
 )
 from secretsync.crypto import Vault
 from secretsync.domain.adapter_problems import problem_from
-from secretsync.domain.entities import HttpRequest, RunOutcome, SyncRun
+from secretsync.domain.entities import SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.gate import Gate
 from secretsync.engine.http import HttpPool, PacedClient
 from secretsync.engine.pacing import Paused
 from secretsync.engine.protocol import Progress
+from secretsync.engine.report import RunReport
 from secretsync.engine.unexpected import unexpected
 from secretsync.engine.work import Preparation, Work
 from secretsync.registry import Registry
@@ -31,9 +31,6 @@ from secretsync.store.protocol import StateStore, StorageFullError
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT = 8000
-"""Characters of a message or warning that are kept. gRPC clients take answers of 4 MiB."""
-MAX_WARNINGS = 100
 STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
 
 RecordIntent = Callable[..., Awaitable[None]]
@@ -42,55 +39,6 @@ RecordIntent = Callable[..., Awaitable[None]]
 
 class LeaseLostError(Exception):
     """Another worker has this run now: this one must not write anything any more."""
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What came of one attempt.
-
-    Attributes:
-        result: what the adapter did; None if it failed.
-        problem: why it failed; None if it did not.
-        transient: whether another attempt may pass.
-        write_announced: whether a write was announced, so that one may have taken place.
-        paused: why no write may begin, for people, if one was refused because of that; else empty.
-        unsent: whether it failed only because its connection may not send, before it sent anything.
-        target_key: names the document that the attempt was about; empty if it did not get so far.
-        http_requests: the requests that were made, in order, in either case.
-    """
-
-    result: RunResult | None = None
-    problem: Problem | None = None
-    transient: bool = False
-    write_announced: bool = False
-    paused: str = ""
-    unsent: bool = False
-    target_key: str = ""
-    http_requests: list[HttpRequest] = field(default_factory=list)
-
-    def outcome(self) -> RunOutcome:
-        """Return what is kept in the run's history."""
-        requests = tuple(self.http_requests)
-        if self.result is None:
-            return RunOutcome(http_requests=requests)
-        return RunOutcome(
-            keys=tuple(sorted(self.result.keys, key=lambda each: (each.name, each.key))),
-            counts=Counter(each.action for each in self.result.keys),
-            warnings=bounded(self.result.warnings),
-            http_requests=requests,
-        )
-
-
-def bounded(warnings: Sequence[str]) -> tuple[str, ...]:
-    """Return warnings as they are kept: a destination may have had its say in them."""
-    left = len(warnings) - MAX_WARNINGS
-    more = [f"There are {left} more warnings."] if left > 0 else []
-    return (*(shortened(each) for each in warnings[:MAX_WARNINGS]), *more)
-
-
-def shortened(text: str) -> str:
-    """Return a text for people as it is kept, cut off if it is longer than `MAX_TEXT`."""
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
 class Runner:
@@ -164,12 +112,18 @@ class Runner:
     ) -> RunResult:
         sync = work.sync
         title = f"projects/{sync.project}/connections/{sync.connection}"
+        info = self._registry.get(sync.destination).info
+        gate = Gate(run, work, info, report, self._clock)
+        await gate.open()
         async with self._http.client(sync.connection_uid, report.http_requests, title) as http:
             request = work.request(
                 http=http,
                 clock=self._clock,
                 logger=logging.LoggerAdapter(log, {"run": run.name}),
-                record_intent=_in_turn(http, functools.partial(record_intent, sync.target_key)),
+                record_intent=_in_turn(
+                    http, gate, functools.partial(record_intent, sync.target_key)
+                ),
+                confirm_plan=gate.confirm,
                 report_progress=lambda step, done, total: report_progress(
                     Progress(step, done, total)
                 ),
@@ -189,7 +143,9 @@ class Runner:
         return await self._registry.remove(destination, request)
 
 
-def _in_turn(http: PacedClient, record_intent: RecordIntent) -> Callable[..., Awaitable[None]]:
+def _in_turn(
+    http: PacedClient, gate: Gate, record_intent: RecordIntent
+) -> Callable[..., Awaitable[None]]:
     """Let a run wait for its turn to write before it says that it is about to, not after.
 
     Whoever finds the intent after a crash judges by its time whether the write is still under way.
@@ -198,6 +154,8 @@ def _in_turn(http: PacedClient, record_intent: RecordIntent) -> Callable[..., Aw
     async def record(
         entries: Sequence[LedgerEntry], based_on: str | None = None, *, failed: str | None = None
     ) -> None:
+        if failed is None:
+            gate.check_confirmed()
         if based_on is not None:
             await http.take_turn()
         await record_intent(entries, based_on, failed=failed)

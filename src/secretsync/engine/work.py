@@ -21,7 +21,11 @@ from secretsync.store.protocol import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Everything that an attempt, or a plan of one, needs."""
+    """Everything that an attempt, or a plan of one, needs.
+
+    `source_missing` names the source folder if it does not exist any more while secrets of this
+    sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
+    """
 
     action: RunAction
     sync: SecretSync
@@ -33,13 +37,15 @@ class Work:
     known_versions: frozenset[str]
     written_from: dict[str, float]
     digest: Callable[[str, SecretValue], str]
+    plan_digest: Callable[..., str]
+    source_missing: str = ""
 
     def request(self, **means: Any) -> SyncRequest | RemoveRequest:  # noqa: ANN401
         """Return what the adapter is asked.
 
         Args:
-            means: what it is to do it with: `http`, `clock`, `logger`, `record_intent` and
-                `report_progress` of `RunRequest`.
+            means: what it is to do it with: `http`, `clock`, `logger`, `record_intent`,
+                `report_progress` and `confirm_plan` of `RunRequest`.
         """
         shared: dict[str, Any] = {
             "credentials": self.credentials,
@@ -92,12 +98,17 @@ class Preparation:
         ledger = tuple(tx.ledger.of_sync(sync.uid))
         project_uid, sync_uid = sync.project_uid, sync.uid
         digest_key = self._vault.digest_key(tx, project_uid, "ledger")
+        desired: tuple[DesiredSecret, ...] = ()
+        missing = ""
+        if run.action is RunAction.SYNC:
+            missing = _missing_source(tx, sync) if ledger else ""
+            desired = () if missing else self._desired(tx, sync)
         return Work(
             action=run.action,
             sync=sync,
             credentials=stored_credentials(self._registry, self._vault, tx, connection),
             config=self._config(sync),
-            desired=self._desired(tx, sync) if run.action is RunAction.SYNC else (),
+            desired=desired,
             ledger=ledger,
             claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
             known_versions=known_versions(tx, run, sync, ledger),
@@ -106,6 +117,8 @@ class Preparation:
                 for version, begun in tx.ledger.attempted_from(sync.target_key).items()
             },
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
+            plan_digest=self._vault.digest_key(tx, project_uid, "plan"),
+            source_missing=missing,
         )
 
     def _config(self, sync: SecretSync) -> Any:  # noqa: ANN401
@@ -130,3 +143,10 @@ class Preparation:
             )
             for named in name_keys(secrets, schema, info.name_identity)
         )
+
+
+def _missing_source(tx: Transaction, sync: SecretSync) -> str:
+    """Return the source folder for people if it does not exist any more, or an empty text."""
+    if tx.secrets.folder_exists(sync.source):
+        return ""
+    return f"{sync.environment}:{sync.secret_path}"

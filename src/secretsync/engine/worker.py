@@ -12,7 +12,8 @@ from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.finish import finish_attempt
 from secretsync.engine.intents import IntentRecorder
 from secretsync.engine.protocol import Progress
-from secretsync.engine.runner import LeaseLostError, Runner, RunReport
+from secretsync.engine.report import RunReport
+from secretsync.engine.runner import LeaseLostError, Runner
 from secretsync.engine.unexpected import unexpected
 from secretsync.logs import describe_exception
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction

@@ -19,6 +19,7 @@ from secretsync.domain.problems import (
     in_use,
     not_found,
 )
+from secretsync.engine.queue import NO_TERMS, RunTerms
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page
@@ -29,7 +30,7 @@ from secretsync.store.protocol import Transaction
 NEWEST = 2**62
 
 
-def sync_secrets(app: App, tx: Transaction, name: str) -> SyncRun:
+def sync_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:
     """Queue a run that makes the destination hold what the source holds."""
     sync = lookups.secret_sync(tx, "name", name)
     if not sync.is_enabled:
@@ -39,13 +40,13 @@ def sync_secrets(app: App, tx: Transaction, name: str) -> SyncRun:
             f"{name} is disabled: set is_enabled to run it",
             metadata={"resource": name},
         )
-    return app.engine.enqueue(tx, sync, RunAction.SYNC, RunTrigger.MANUAL)
+    return app.engine.enqueue(tx, sync, RunAction.SYNC, RunTrigger.MANUAL, terms=terms)
 
 
-def remove_secrets(app: App, tx: Transaction, name: str) -> SyncRun:
+def remove_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:
     """Queue a run that takes away what the sync put at the destination."""
     sync = lookups.secret_sync(tx, "name", name)
-    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL)
+    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
 
 
 def import_secrets(app: App, tx: Transaction, name: str) -> Problem:
@@ -131,7 +132,8 @@ async def delete_with_secrets(app: App, name: str, etag: str, *, validate_only: 
 
 def _queue_deletion(app: App, tx: Transaction, name: str, etag: str) -> SyncRun:
     sync = _removable(tx, name, etag)
-    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, delete_sync=True)
+    terms = RunTerms(delete_sync=True)
+    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
 
 
 def _deletable(tx: Transaction, name: str, etag: str) -> SecretSync:
@@ -141,11 +143,19 @@ def _deletable(tx: Transaction, name: str, etag: str) -> SecretSync:
 
 
 def _removable(tx: Transaction, name: str, etag: str) -> SecretSync:
-    """Return a sync whose removal can start; whoever waits for it must not wait for a resume."""
+    """Return a sync whose removal can start, and go on without anybody's resume or approval."""
     sync = _deletable(tx, name, etag)
     pauses = pauses_of(tx, sync)
     if pauses:
         raise paused(sync, pauses, "resume it first, or delete the sync without removing secrets")
+    if sync.options.require_approval and tx.ledger.has_entries(sync.uid):
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.APPROVAL_REQUIRED,
+            f"{name} requires approval: plan its removal, call RemoveSecrets with the plan's"
+            " fingerprint, and delete it then",
+            metadata={"resource": name},
+        )
     return sync
 
 
@@ -154,7 +164,7 @@ async def _wait_for_deletion(app: App, run: SyncRun) -> None:
         now = await app.read(lambda tx: _unless_paused(tx, run))
         if now is None:
             return
-        if now.state is RunState.FAILED:
+        if now.state in {RunState.FAILED, RunState.AWAITING_APPROVAL}:
             raise Problem(
                 Code.FAILED_PRECONDITION,
                 Reason.REMOVAL_FAILED,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from secretsync.adapter import AdapterModel, ValidateRequest
-from secretsync.domain import key_schema, names, schedules
+from secretsync.adapter import AdapterModel, Capability, ValidateRequest
+from secretsync.domain import guards, key_schema, names, schedules
 from secretsync.domain.entities import (
     Connection,
     Environment,
@@ -79,6 +79,9 @@ def check_plain(parent: str, settings: SyncSettings, violations: Violations) -> 
     if settings.schedule:
         for name, complaint in schedules.complaints(settings.schedule):
             violations.add(f"{top}.schedule.{name}".rstrip("."), complaint)
+    violations.check(
+        f"{top}.sync_options.max_deletions", guards.complaint(settings.options.max_deletions)
+    )
     owner = names.PROJECT.parse(parent)
     for name, pattern, value in (
         ("connection", names.CONNECTION, settings.connection),
@@ -138,6 +141,18 @@ def _check_behavior(app: App, destination: str, settings: SyncSettings) -> None:
         raise import_unsupported(app, destination)
 
 
+def _check_approval(app: App, destination: str, settings: SyncSettings) -> None:
+    """Refuse to wait for the approval of plans that a destination does not make."""
+    info = app.registry.get(destination).info
+    if settings.options.require_approval and Capability.PLAN not in info.capabilities:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.UNSUPPORTED,
+            f"{info.title} does not support plans: leave sync_options.require_approval unset",
+            metadata={"destination": destination},
+        )
+
+
 def import_unsupported(app: App, destination: str) -> Problem:
     """Return the problem of asking a destination for an import that it does not have."""
     title = app.registry.get(destination).info.title
@@ -178,7 +193,8 @@ async def prove_settings(
     check_plain(parent, settings, violations)
     if before and _destination_part(settings) == _destination_part(before):
         violations.raise_if_any()
-        await app.read(lambda tx: resolve(tx, parent, settings, before))
+        resolved = await app.read(lambda tx: resolve(tx, parent, settings, before))
+        _check_approval(app, resolved.connection.destination, settings)
         return ProvedSettings(settings=settings, is_elsewhere=False)
 
     def check(tx: Transaction) -> tuple[str, AdapterModel | None, AdapterModel]:
@@ -195,6 +211,7 @@ async def prove_settings(
 
     destination, config, credentials = await app.read(check)
     _check_behavior(app, destination, settings)
+    _check_approval(app, destination, settings)
     await call_destination(
         app,
         lambda basics: app.registry.validate(

@@ -4,9 +4,8 @@ from collections import Counter
 
 from secretsync.adapter import ChangeKind
 from secretsync.domain.entities import RunAction
+from secretsync.domain.plans import SyncPlan
 from secretsync.domain.problems import Violations
-from secretsync.engine.plans import SyncPlan
-from secretsync.services.runs import RUN_ACTIONS
 from secretsync.services.translate import timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
 
@@ -19,6 +18,10 @@ KINDS = {
     ChangeKind.UNCHANGED: pb.CHANGE_KIND_UNCHANGED,
     ChangeKind.CONFLICT: pb.CHANGE_KIND_CONFLICT,
     ChangeKind.BLOCKED: pb.CHANGE_KIND_BLOCKED,
+}
+RUN_ACTIONS = {
+    RunAction.SYNC: pb.RUN_ACTION_SYNC,
+    RunAction.REMOVE: pb.RUN_ACTION_REMOVE,
 }
 ACTIONS: dict[int, RunAction] = {
     pb.RUN_ACTION_UNSPECIFIED: RunAction.SYNC,
@@ -38,8 +41,8 @@ def plan_message(plan: SyncPlan) -> pb.SyncPlan:
     """Return a plan as the API shows it."""
     counts = Counter(each.kind for each in plan.changes)
     return pb.SyncPlan(
-        secret_sync=plan.sync.name,
-        action=RUN_ACTIONS[plan.action],
+        secret_sync=plan.sync_name,
+        action=RUN_ACTIONS[RunAction(plan.action)],
         changes=[
             pb.PlannedChange(
                 key=each.key,

@@ -7,11 +7,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from secretsync.adapter import Action
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt
-from secretsync.domain.entities import RunAction, RunFilter, RunState, RunTrigger, SyncRun
+from secretsync.domain.entities import RunFilter, RunState, RunTrigger, SyncRun
 from secretsync.domain.pauses import Pause, waits_for
 from secretsync.domain.problems import Reason, Violations
 from secretsync.domain.retrying import is_scheduled
 from secretsync.engine.protocol import Progress
+from secretsync.services.plans import RUN_ACTIONS, plan_message
 from secretsync.services.translate import moment_of, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync.v1.error_reason_pb2 import ErrorReason
@@ -25,6 +26,7 @@ STATES = {
     RunState.SUCCEEDED: pb.RUN_STATE_SUCCEEDED,
     RunState.FAILED: pb.RUN_STATE_FAILED,
     RunState.PARTIALLY_SUCCEEDED: pb.RUN_STATE_PARTIALLY_SUCCEEDED,
+    RunState.AWAITING_APPROVAL: pb.RUN_STATE_AWAITING_APPROVAL,
 }
 TRIGGERS = {
     RunTrigger.MANUAL: pb.RUN_TRIGGER_MANUAL,
@@ -33,10 +35,6 @@ TRIGGERS = {
     RunTrigger.SOURCE_CHANGE: pb.RUN_TRIGGER_SOURCE_CHANGE,
     RunTrigger.RETRY: pb.RUN_TRIGGER_RETRY,
     RunTrigger.SCHEDULE: pb.RUN_TRIGGER_SCHEDULE,
-}
-RUN_ACTIONS = {
-    RunAction.SYNC: pb.RUN_ACTION_SYNC,
-    RunAction.REMOVE: pb.RUN_ACTION_REMOVE,
 }
 KEY_ACTIONS = {
     Action.CREATED: pb.KEY_ACTION_CREATED,
@@ -118,6 +116,9 @@ def run_message(
         http_request_count=run.http_request_count,
         request_bytes=run.request_bytes,
         response_bytes=run.response_bytes,
+        plan=plan_message(run.plan) if run.plan else None,
+        override_guards=run.override_guards,
+        approved_fingerprint=run.approved_fingerprint,
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from google.protobuf.empty_pb2 import Empty
 
-from secretsync.domain.entities import SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, SecretSync, SyncRun
 from secretsync.domain.problems import Violations
+from secretsync.engine.queue import RunTerms
 from secretsync.operations import (
     destinations,
     lookups,
@@ -17,7 +18,7 @@ from secretsync.operations import (
     sync_settings,
     syncs,
 )
-from secretsync.operations.app import App
+from secretsync.operations.app import App, Call
 from secretsync.operations.standings import standings
 from secretsync.services.destinations import destination_message
 from secretsync.services.overlaps import check_choice, check_message
@@ -128,16 +129,37 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         return await self._app.mutate(call, work)
 
     async def SyncSecrets(self, request: pb.SyncSecretsRequest, context: Context) -> pb.SyncRun:
+        call = call_of(request, pb.SyncRun)
+        earlier = await self._approved(call, request.name, RunAction.SYNC, request.fingerprint)
+        if earlier is not None:
+            return earlier
+        terms = RunTerms(fingerprint=request.fingerprint, override_guards=request.override_guards)
         return await self._app.mutate(
-            call_of(request, pb.SyncRun),
-            lambda tx: self._run(tx, runs.sync_secrets(self._app, tx, request.name)),
+            call, lambda tx: self._run(tx, runs.sync_secrets(self._app, tx, request.name, terms))
         )
 
     async def RemoveSecrets(self, request: pb.RemoveSecretsRequest, context: Context) -> pb.SyncRun:
+        call = call_of(request, pb.SyncRun)
+        earlier = await self._approved(call, request.name, RunAction.REMOVE, request.fingerprint)
+        if earlier is not None:
+            return earlier
+        terms = RunTerms(fingerprint=request.fingerprint)
         return await self._app.mutate(
-            call_of(request, pb.SyncRun),
-            lambda tx: self._run(tx, runs.remove_secrets(self._app, tx, request.name)),
+            call, lambda tx: self._run(tx, runs.remove_secrets(self._app, tx, request.name, terms))
         )
+
+    async def _approved(
+        self, call: Call[pb.SyncRun], name: str, action: RunAction, fingerprint: str
+    ) -> pb.SyncRun | None:
+        """Return the first answer to a repeated request; make sure that what is approved holds."""
+        if not fingerprint:
+            return None
+        earlier = await self._app.replay(call)
+        if earlier is None:
+            violations = Violations()
+            call.check(violations)
+            await plans.check_approved(self._app, name, action, fingerprint, violations)
+        return earlier
 
     async def ImportSecrets(self, request: pb.ImportSecretsRequest, context: Context) -> pb.SyncRun:
         raise await self._app.read(lambda tx: runs.import_secrets(self._app, tx, request.name))

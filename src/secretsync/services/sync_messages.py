@@ -10,6 +10,7 @@ from secretsync.domain.entities import (
     SyncOptions,
 )
 from secretsync.domain.etags import etag_of
+from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.masks import select_fields
 from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
@@ -44,6 +45,13 @@ def _behavior(wanted: pb.SyncOptions, violations: Violations) -> InitialSyncBeha
     return BEHAVIORS.get(number, InitialSyncBehavior.OVERWRITE_DESTINATION)
 
 
+def _max_deletions(wanted: pb.MaxDeletions) -> MaxDeletions:
+    return MaxDeletions(
+        count=wanted.count if wanted.HasField("count") else None,
+        percent=wanted.percent if wanted.HasField("percent") else None,
+    )
+
+
 def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
     """Return every field that can be changed, by its path in an update mask."""
     options = wanted.sync_options
@@ -60,6 +68,8 @@ def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
         "sync_options.key_schema": options.key_schema,
         "sync_options.disable_secret_deletion": options.disable_secret_deletion,
         "sync_options.overlap_policy": overlap_policy(options, violations),
+        "sync_options.max_deletions": _max_deletions(options.max_deletions),
+        "sync_options.require_approval": options.require_approval,
         "is_enabled": wanted.is_enabled if wanted.HasField("is_enabled") else True,
         "is_auto_sync_enabled": (
             wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
@@ -131,4 +141,12 @@ def _options_message(options: SyncOptions) -> pb.SyncOptions:
         key_schema=options.key_schema,
         disable_secret_deletion=options.disable_secret_deletion,
         overlap_policy=SHOWN_POLICIES[options.overlap_policy],
+        max_deletions=_limit_message(options.max_deletions),
+        require_approval=options.require_approval,
     )
+
+
+def _limit_message(limit: MaxDeletions) -> pb.MaxDeletions | None:
+    if limit.count is not None:
+        return pb.MaxDeletions(count=limit.count)
+    return None if limit.percent is None else pb.MaxDeletions(percent=limit.percent)

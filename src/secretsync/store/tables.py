@@ -183,6 +183,10 @@ class RunTable(Protocol):
 
     def pending(self, sync_uid: str) -> SyncRun | None: ...
     def running(self, sync_uid: str) -> SyncRun | None: ...
+    def awaiting_approval(self, sync_uid: str) -> SyncRun | None:
+        """Return the run that waits for approval; a sync has one at most."""
+        ...
+
     def latest(self, sync_uids: Sequence[str]) -> Mapping[tuple[str, RunAction], SyncRun]:
         """Return each sync's newest run of each action, as `list` does.
 
@@ -204,8 +208,8 @@ class RunTable(Protocol):
         than `max_per_connection` are for the same connection. A sync run of a disabled sync, any
         run that a pause holds, and one that is asked to stop, may not start. The run becomes
         RUNNING with `attempt` and `lease_token` one higher, `lease_until`, and `start_time` now.
-        The attempt that this begins is remembered, and one of the run that was not ended is
-        remembered as cut short.
+        The attempt that this begins is remembered. One of the run that was not ended is remembered
+        as cut short, and it may have written.
         """
         ...
 
@@ -242,10 +246,10 @@ class RunTable(Protocol):
     def release_all(self, now: datetime) -> int:
         """Make every RUNNING run PENDING again (its worker died); return how many.
 
-        `attempt` goes back by one, since the attempt was cut short. Where a newer run of the sync
-        is PENDING already, the interrupted one ends FAILED with reason SUPERSEDED instead: the
-        newer one reads the source anew, and is the later wish. The attempts are remembered as cut
-        short.
+        `attempt` goes back by one, since the attempt was cut short, and it may have written. Where
+        a newer run of the sync is PENDING already, the interrupted one ends FAILED with reason
+        SUPERSEDED instead: the newer one reads the source anew, and is the later wish. The attempts
+        are remembered as cut short.
         """
         ...
 

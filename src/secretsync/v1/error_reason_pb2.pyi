@@ -83,7 +83,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DESTINATION_CONFLICT: _ErrorReason.ValueType  # 18
     """ABORTED for a call; retried by a run. Somebody else keeps changing the destination meanwhile."""
     ERROR_REASON_SOURCE_NOT_FOUND: _ErrorReason.ValueType  # 19
-    """FAILED run only. The source environment or folder does not exist (any more)."""
+    """FAILED_PRECONDITION for a plan, FAILED for a run. The source folder, or one that it imports, does
+    not exist (any more). If only the source folder is gone, and secrets of the sync are at the
+    destination, a guard stops the run instead: GUARD_TRIPPED.
+    """
     ERROR_REASON_SOURCE_UNRESOLVED: _ErrorReason.ValueType  # 20
     """FAILED_PRECONDITION for a call that reads values, FAILED for a run. A secret could not be
     decrypted.
@@ -107,6 +110,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RUN_ENDED: _ErrorReason.ValueType  # 27
     """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
     Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
+    """
+    ERROR_REASON_GUARD_TRIPPED: _ErrorReason.ValueType  # 28
+    """FAILED run only. A guard stopped it: it would have deleted more than SyncOptions.max_deletions,
+    or all because the source is empty or its folder is gone. SyncRun.plan has what it was about to
+    do. SyncSecretsRequest.override_guards lets one run do it.
+    """
+    ERROR_REASON_PLAN_OUTDATED: _ErrorReason.ValueType  # 29
+    """ABORTED for a call, FAILED for a run. What was approved is not what would be done now.
+    Metadata: {"resource": "projects/shop/secretSyncs/dev", "moved": "source, destination"}; it
+    moved one or more of configuration, source and destination.
+    """
+    ERROR_REASON_APPROVAL_REQUIRED: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. The secret sync requires approval, and what is asked for cannot wait for
+    it. Metadata: {"resource": "projects/shop/secretSyncs/dev"}.
     """
     ERROR_REASON_SYNC_OVERLAP: _ErrorReason.ValueType  # 31
     """FAILED_PRECONDITION. Other secret syncs write, or could come to write, the same, and the sync's
@@ -191,7 +208,10 @@ ERROR_REASON_DESTINATION_UNAVAILABLE: ErrorReason.ValueType  # 17
 ERROR_REASON_DESTINATION_CONFLICT: ErrorReason.ValueType  # 18
 """ABORTED for a call; retried by a run. Somebody else keeps changing the destination meanwhile."""
 ERROR_REASON_SOURCE_NOT_FOUND: ErrorReason.ValueType  # 19
-"""FAILED run only. The source environment or folder does not exist (any more)."""
+"""FAILED_PRECONDITION for a plan, FAILED for a run. The source folder, or one that it imports, does
+not exist (any more). If only the source folder is gone, and secrets of the sync are at the
+destination, a guard stops the run instead: GUARD_TRIPPED.
+"""
 ERROR_REASON_SOURCE_UNRESOLVED: ErrorReason.ValueType  # 20
 """FAILED_PRECONDITION for a call that reads values, FAILED for a run. A secret could not be
 decrypted.
@@ -215,6 +235,20 @@ ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 26
 ERROR_REASON_RUN_ENDED: ErrorReason.ValueType  # 27
 """FAILED_PRECONDITION. The run has ended already, so there is nothing to cancel.
 Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
+"""
+ERROR_REASON_GUARD_TRIPPED: ErrorReason.ValueType  # 28
+"""FAILED run only. A guard stopped it: it would have deleted more than SyncOptions.max_deletions,
+or all because the source is empty or its folder is gone. SyncRun.plan has what it was about to
+do. SyncSecretsRequest.override_guards lets one run do it.
+"""
+ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 29
+"""ABORTED for a call, FAILED for a run. What was approved is not what would be done now.
+Metadata: {"resource": "projects/shop/secretSyncs/dev", "moved": "source, destination"}; it
+moved one or more of configuration, source and destination.
+"""
+ERROR_REASON_APPROVAL_REQUIRED: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. The secret sync requires approval, and what is asked for cannot wait for
+it. Metadata: {"resource": "projects/shop/secretSyncs/dev"}.
 """
 ERROR_REASON_SYNC_OVERLAP: ErrorReason.ValueType  # 31
 """FAILED_PRECONDITION. Other secret syncs write, or could come to write, the same, and the sync's

@@ -41,6 +41,11 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     """It did all it had to do."""
     RUN_STATE_FAILED: _RunState.ValueType  # 4
     """It ended without having done all; message and error_reason say why."""
+    RUN_STATE_AWAITING_APPROVAL: _RunState.ValueType  # 5
+    """It has changed nothing, and waits with its plan: SyncSecrets or RemoveSecrets with the plan's
+    fingerprint lets it go on, CancelSyncRun ends it. A sync has at most one such run: it ends as
+    SUPERSEDED when a newer run has made its plan or has succeeded.
+    """
     RUN_STATE_PARTIALLY_SUCCEEDED: _RunState.ValueType  # 6
     """It ended having done a part: some keys were written or deleted, others kept failing. Another run
     does the rest.
@@ -59,6 +64,11 @@ RUN_STATE_SUCCEEDED: RunState.ValueType  # 3
 """It did all it had to do."""
 RUN_STATE_FAILED: RunState.ValueType  # 4
 """It ended without having done all; message and error_reason say why."""
+RUN_STATE_AWAITING_APPROVAL: RunState.ValueType  # 5
+"""It has changed nothing, and waits with its plan: SyncSecrets or RemoveSecrets with the plan's
+fingerprint lets it go on, CancelSyncRun ends it. A sync has at most one such run: it ends as
+SUPERSEDED when a newer run has made its plan or has succeeded.
+"""
 RUN_STATE_PARTIALLY_SUCCEEDED: RunState.ValueType  # 6
 """It ended having done a part: some keys were written or deleted, others kept failing. Another run
 does the rest.
@@ -659,6 +669,8 @@ class SyncOptions(_message.Message):
     INITIAL_SYNC_BEHAVIOR_FIELD_NUMBER: _builtins.int
     KEY_SCHEMA_FIELD_NUMBER: _builtins.int
     DISABLE_SECRET_DELETION_FIELD_NUMBER: _builtins.int
+    MAX_DELETIONS_FIELD_NUMBER: _builtins.int
+    REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
     OVERLAP_POLICY_FIELD_NUMBER: _builtins.int
     initial_sync_behavior: Global___InitialSyncBehavior.ValueType
     """What the first run does about what is there already. Default: OVERWRITE_DESTINATION."""
@@ -671,25 +683,70 @@ class SyncOptions(_message.Message):
     """Delete nothing at the destination in sync runs, not even further copies of a secret that is
     written. Default: false.
     """
+    require_approval: _builtins.bool
+    """Write nothing that nobody has approved: every run, a removal too, that has something to change
+    and was not given the fingerprint of a plan waits as AWAITING_APPROVAL. Refused by destinations
+    that make no plans. Default: false.
+    """
     overlap_policy: Global___OverlapPolicy.ValueType
     """What creating the sync, enabling it, and changing where it writes or what, do about other syncs
     that it overlaps. Only the policy of the sync that is saved counts. Default: WARN.
     """
+    @_builtins.property
+    def max_deletions(self) -> Global___MaxDeletions:
+        """How much one sync run may delete; a run that is about to delete more ends as FAILED with the
+        error_reason GUARD_TRIPPED and changes nothing. A key that gets another name does not count,
+        since its secret stays. Default: half of what the run finds of its own at the destination, and
+        5 secrets in any case.
+        """
+
     def __init__(
         self,
         *,
         initial_sync_behavior: Global___InitialSyncBehavior.ValueType = ...,
         key_schema: _builtins.str = ...,
         disable_secret_deletion: _builtins.bool = ...,
+        max_deletions: Global___MaxDeletions | None = ...,
+        require_approval: _builtins.bool = ...,
         overlap_policy: Global___OverlapPolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_deletions", b"max_deletions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema", "overlap_policy", b"overlap_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema", "max_deletions", b"max_deletions", "overlap_policy", b"overlap_policy", "require_approval", b"require_approval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncOptions: _TypeAlias = SyncOptions  # noqa: Y015
+
+@_typing.final
+class MaxDeletions(_message.Message):
+    """How much one sync run may delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """So many secrets; 0 allows none."""
+    percent: _builtins.int
+    """Such a share of what the run finds of its own at the destination, 0 to 100 percent; 100 allows
+    all.
+    """
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "limit", b"limit", "percent", b"percent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "limit", b"limit", "percent", b"percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_limit: _TypeAlias = _typing.Literal["count", "percent"]  # noqa: Y015
+    _WhichOneofArgType_limit: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_limit) -> _WhichOneofReturnType_limit | None: ...
+
+Global___MaxDeletions: _TypeAlias = MaxDeletions  # noqa: Y015
 
 @_typing.final
 class RunStatus(_message.Message):
@@ -751,6 +808,9 @@ class SyncRun(_message.Message):
     HTTP_REQUESTS_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    OVERRIDE_GUARDS_FIELD_NUMBER: _builtins.int
+    APPROVED_FINGERPRINT_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     HTTP_REQUEST_COUNT_FIELD_NUMBER: _builtins.int
@@ -776,6 +836,10 @@ class SyncRun(_message.Message):
     """How many attempts it has at most. Only errors that can pass are tried again."""
     cancel_requested: _builtins.bool
     """Whether somebody has cancelled it. A RUNNING run ends when its attempt has stopped."""
+    override_guards: _builtins.bool
+    """Whether it may do what a guard would stop."""
+    approved_fingerprint: _builtins.str
+    """Fingerprint of the plan that it keeps to; empty if none was given."""
     requester: _builtins.str
     """Who asked for it, or for the change that caused it: what the caller declared in the metadata
     `x-secretsync-requester`. Nobody has verified it. Whose later triggers it answers too is not
@@ -828,6 +892,12 @@ class SyncRun(_message.Message):
         """How far the present attempt has come; not set unless RUNNING."""
 
     @_builtins.property
+    def plan(self) -> Global___SyncPlan:
+        """What it was about to do when it was stopped: by a guard, to wait for approval, or because it was
+        not what was approved. Empty in lists, and of all other runs.
+        """
+
+    @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunAttempt]:
         """Every attempt, those included that `attempt` does not count, by number in ascending order; the
         newest 100. Empty in lists.
@@ -854,15 +924,18 @@ class SyncRun(_message.Message):
         http_requests: _abc.Iterable[Global___HttpRequest] | None = ...,
         progress: Global___RunProgress | None = ...,
         cancel_requested: _builtins.bool = ...,
+        plan: Global___SyncPlan | None = ...,
+        override_guards: _builtins.bool = ...,
+        approved_fingerprint: _builtins.str = ...,
         requester: _builtins.str = ...,
         attempts: _abc.Iterable[Global___RunAttempt] | None = ...,
         http_request_count: _builtins.int = ...,
         request_bytes: _builtins.int = ...,
         response_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "plan", b"plan", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "request_bytes", b"request_bytes", "requester", b"requester", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "approved_fingerprint", b"approved_fingerprint", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "override_guards", b"override_guards", "plan", b"plan", "progress", b"progress", "request_bytes", b"request_bytes", "requester", b"requester", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1120,7 +1193,9 @@ class SyncPlan(_message.Message):
     action: Global___RunAction.ValueType
     """What the run would be for."""
     refusal: _builtins.str
-    """Why the run would fail and change nothing at all; empty if it would not."""
+    """Why the run would fail and change nothing at all, be it because of a guard; empty if it would
+    not.
+    """
     destination_version: _builtins.str
     """The destination's version that the plan was made from; empty if it has none."""
     fingerprint: _builtins.str
@@ -1685,8 +1760,9 @@ class UpdateSecretSyncRequest(_message.Message):
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Fields to change: description, connection, source, source.environment, source.secret_path,
         source.recursive, destination_config, sync_options, sync_options.initial_sync_behavior,
-        sync_options.key_schema, sync_options.disable_secret_deletion, sync_options.overlap_policy,
-        is_enabled, is_auto_sync_enabled, schedule, or `*` for all. Default: the fields that are set.
+        sync_options.key_schema, sync_options.disable_secret_deletion, sync_options.max_deletions,
+        sync_options.require_approval, sync_options.overlap_policy, is_enabled, is_auto_sync_enabled,
+        schedule, or `*` for all. Default: the fields that are set.
         """
 
     def __init__(
@@ -1755,22 +1831,34 @@ class SyncSecretsRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    OVERRIDE_GUARDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
     request_id: _builtins.str
     """See CreateProjectRequest.request_id."""
     validate_only: _builtins.bool
     """See CreateProjectRequest.validate_only."""
+    fingerprint: _builtins.str
+    """SyncPlan.fingerprint of the plan that is approved. Default: empty, the run does what is to be
+    done when it begins.
+    """
+    override_guards: _builtins.bool
+    """Let this one run do what a guard would stop: delete more than SyncOptions.max_deletions, or all
+    because the source is empty or gone. Default: false.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        fingerprint: _builtins.str = ...,
+        override_guards: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "name", b"name", "override_guards", b"override_guards", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1785,22 +1873,26 @@ class RemoveSecretsRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
     request_id: _builtins.str
     """See CreateProjectRequest.request_id."""
     validate_only: _builtins.bool
     """See CreateProjectRequest.validate_only."""
+    fingerprint: _builtins.str
+    """SyncPlan.fingerprint of the plan for a removal that is approved. Default: empty."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -187,7 +187,8 @@ class SecretSyncServiceServicer:
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
         destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
         FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-        PAUSED: with remove_secrets, a pause holds the removal).
+        with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
+        approved it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,7 +198,13 @@ class SecretSyncServiceServicer:
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
         waiting already, returns that one, due at once unless the destination asked for the pause. A run
         of a paused sync waits for ResumeSyncing, as its message says.
-        Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
+        With the fingerprint of a plan, the run does exactly what that plan says. Whether it still holds
+        is looked up at once, which calls the destination and may fail as ConnectionService says, and
+        again when the run knows what it is about to write; the run then ends as FAILED with the
+        error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
+        and is returned. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
+        FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
+        also as PlanSecretSync).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,8 +214,10 @@ class SecretSyncServiceServicer:
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-        as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
-        (RESOURCE_IN_USE: it is being deleted).
+        as its message says. Guards do not apply: removing everything is what is
+        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
+        ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
+        fingerprint also as PlanSecretSync).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

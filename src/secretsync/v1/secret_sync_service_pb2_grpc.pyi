@@ -63,20 +63,29 @@ class SecretSyncServiceStub:
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
     destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
     FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-    PAUSED: with remove_secrets, a pause holds the removal).
+    with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
+    approved it).
     """
     SyncSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
     waiting already, returns that one, due at once unless the destination asked for the pause. A run
     of a paused sync waits for ResumeSyncing, as its message says.
-    Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
+    With the fingerprint of a plan, the run does exactly what that plan says. Whether it still holds
+    is looked up at once, which calls the destination and may fail as ConnectionService says, and
+    again when the run knows what it is about to write; the run then ends as FAILED with the
+    error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
+    and is returned. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
+    FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
+    also as PlanSecretSync).
     """
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-    as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
-    (RESOURCE_IN_USE: it is being deleted).
+    as its message says. Guards do not apply: removing everything is what is
+    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
+    ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
+    fingerprint also as PlanSecretSync).
     """
     ImportSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -174,20 +183,29 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
     destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
     FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-    PAUSED: with remove_secrets, a pause holds the removal).
+    with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
+    approved it).
     """
     SyncSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
     waiting already, returns that one, due at once unless the destination asked for the pause. A run
     of a paused sync waits for ResumeSyncing, as its message says.
-    Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
+    With the fingerprint of a plan, the run does exactly what that plan says. Whether it still holds
+    is looked up at once, which calls the destination and may fail as ConnectionService says, and
+    again when the run knows what it is about to write; the run then ends as FAILED with the
+    error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
+    and is returned. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
+    FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
+    also as PlanSecretSync).
     """
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-    as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
-    (RESOURCE_IN_USE: it is being deleted).
+    as its message says. Guards do not apply: removing everything is what is
+    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
+    ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
+    fingerprint also as PlanSecretSync).
     """
     ImportSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -312,7 +330,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
         destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
         FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-        PAUSED: with remove_secrets, a pause holds the removal).
+        with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
+        approved it).
         """
 
     @_abc_1.abstractmethod
@@ -324,7 +343,13 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues a run that makes the destination hold what the source holds, and returns it; if one is
         waiting already, returns that one, due at once unless the destination asked for the pause. A run
         of a paused sync waits for ResumeSyncing, as its message says.
-        Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted).
+        With the fingerprint of a plan, the run does exactly what that plan says. Whether it still holds
+        is looked up at once, which calls the destination and may fail as ConnectionService says, and
+        again when the run knows what it is about to write; the run then ends as FAILED with the
+        error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
+        and is returned. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
+        FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
+        also as PlanSecretSync).
         """
 
     @_abc_1.abstractmethod
@@ -336,8 +361,10 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-        as its message says. Errors: NOT_FOUND, FAILED_PRECONDITION
-        (RESOURCE_IN_USE: it is being deleted).
+        as its message says. Guards do not apply: removing everything is what is
+        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
+        ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
+        fingerprint also as PlanSecretSync).
         """
 
     @_abc_1.abstractmethod

@@ -45,6 +45,7 @@ from secretsync.domain.sealing import credentials_context, secret_context
 from secretsync.engine.embedded import EmbeddedEngine
 from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.http import HttpPool
+from secretsync.engine.queue import RunTerms
 from secretsync.engine.runner import Runner
 from secretsync.operations.app import App
 from secretsync.registry import Registry
@@ -506,7 +507,9 @@ class World:
     ) -> SyncRun:
         """Queue a run as an operation does."""
         run = await self.disk.write(
-            lambda tx: self.engine.enqueue(tx, sync, action, trigger, delete_sync=delete_sync)
+            lambda tx: self.engine.enqueue(
+                tx, sync, action, trigger, terms=RunTerms(delete_sync=delete_sync)
+            )
         )
         self.engine.wake()
         return run

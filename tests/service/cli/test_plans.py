@@ -65,6 +65,7 @@ def test_a_plan_is_shown_as_a_diff(server: FakeServer, run: Run) -> None:
         "",
         f"Plan: {counts}, 1 blocked (--all lists the unchanged)",
         "warning: X_D was readable",
+        "Fingerprint: f",
     ]
     assert server.methods == ["PlanSecretSync"]
     assert "= unchanged" in run("sync", "plan", "dev", "--all").out

@@ -23,6 +23,7 @@ from secretsync.adapter import (
     PlanRequest,
     PlanResult,
     RemoveRequest,
+    RunRequest,
     RunResult,
     SecretValue,
     SyncRequest,
@@ -165,9 +166,11 @@ class Recorder:
     async def plan(self, request: PlanRequest) -> PlanResult:
         self._note("plan", request)
         await self.provable.wait()
-        run = request.run
         if self.plans_badly:
-            await run.record_intent([])
+            await request.run.record_intent([])
+        return self._planned(request.run)
+
+    def _planned(self, run: RunRequest) -> PlanResult:
         held = self.held[run.config.place]
         wanted = run.desired if isinstance(run, SyncRequest) else ()
         digests = {entry.name: entry.digest for entry in run.ledger}
@@ -178,7 +181,9 @@ class Recorder:
                 kind = ChangeKind.UNCHANGED
             changes.append(PlannedChange(key=secret.key, name=secret.name, kind=kind))
         gone = digests.keys() - {each.name for each in wanted}
-        changes.extend(PlannedChange(key="", name=name, kind=ChangeKind.DELETE) for name in gone)
+        is_kept = isinstance(run, SyncRequest) and not run.delete_missing
+        kind = ChangeKind.BLOCKED if is_kept else ChangeKind.DELETE
+        changes.extend(PlannedChange(key="", name=name, kind=kind) for name in gone)
         # In no order: it is the engine that sorts.
         return PlanResult(
             changes=tuple(reversed(changes)),
@@ -202,6 +207,8 @@ class Recorder:
         request.report_progress("writing", 1, 2)
         self._note(hook, request)
         await self.open.wait()
+        if self._discovers:
+            await request.confirm_plan(self._planned(request))
         await request.record_intent([])
 
     def _note(self, hook: str, request: Any) -> None:  # noqa: ANN401

@@ -36,6 +36,7 @@ ENDED = (
     sync_pb.RUN_STATE_SUCCEEDED,
     sync_pb.RUN_STATE_FAILED,
     sync_pb.RUN_STATE_PARTIALLY_SUCCEEDED,
+    sync_pb.RUN_STATE_AWAITING_APPROVAL,
 )
 
 T = TypeVar("T")

@@ -113,6 +113,7 @@ async def test_all_tables_are_strict_and_come_from_known_migrations(
         "m0003_requests_and_keys",
         "m0004_when_writes_began",
         "m0005_cancelled_runs_and_filters",
+        "m0006_guards_and_approval",
         "m0012_attempts_and_requesters",
         "m0009_schedules",
         "m0010_key_states",

@@ -239,15 +239,15 @@ def test_syncs_that_read_a_folder(scratch: Scratch, make: "Make") -> None:
 def test_rows_can_be_read_with_plain_sql(scratch: Scratch) -> None:
     with scratch() as tx:
         [row] = tx.database.query(
-            "SELECT slug, environment, secret_path, create_time, options FROM secret_syncs"
+            "SELECT slug, environment, secret_path, create_time,"
+            " options ->> 'initial_sync_behavior' AS behavior FROM secret_syncs"
         )
     assert row == {
         "slug": "to-octopus",
         "environment": "dev",
         "secret_path": "/",
         "create_time": "2026-03-01T12:30:15.123456Z",
-        "options": '{"initial_sync_behavior":"overwrite-destination","key_schema":"",'
-        '"disable_secret_deletion":false,"overlap_policy":"warn"}',
+        "behavior": "overwrite-destination",
     }
 
 

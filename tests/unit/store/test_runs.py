@@ -343,7 +343,7 @@ def test_released_runs_wait_again_and_keep_their_attempt(scratch: Scratch, make:
             [attempt] = waiting.attempts
             assert (attempt.number, attempt.outcome) == (1, AttemptOutcome.CUT_SHORT)
             assert replace(waiting, attempts=()) == replace(
-                before, lease_token=1, start_time=make.now
+                before, lease_token=1, start_time=make.now, may_have_written=True
             )
         assert tx.runs.release_all(make.at(9)) == 0
 

@@ -1,7 +1,7 @@
 """Says what a sync or removal would do: the merge of a run, read and told without any write."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from secretsync.adapter import (
     AdapterError,
@@ -68,15 +68,25 @@ def foresee(current: VariableSet, run: SyncRequest | RemoveRequest) -> tuple[Pla
         plan, obstacles = merge_sync(current, run, Unconfirmed())
     else:
         plan = plan_removal(current, run, Unconfirmed())
+    return tell(plan, current, obstacles), plan
+
+
+def tell(plan: Plan, current: VariableSet, obstacles: Sequence[Obstacle] = ()) -> PlanResult:
+    """Return what a run is about to do to a variable set, as the hook `plan` tells it.
+
+    Args:
+        plan: what it is about to do.
+        current: the variable set that the plan was made for.
+        obstacles: what is in its way.
+    """
     names = _scope_names(current)
     changes = [_told(outcome, names) for outcome in plan.outcomes]
-    result = PlanResult(
+    return PlanResult(
         changes=(*changes, *_in_the_way(obstacles, names)),
         warnings=plan.warnings,
         version=current.version_text,
         refusal=_refusal(plan, obstacles),
     )
-    return result, plan
 
 
 def _told(outcome: Outcome, names: Mapping[tuple[str, str], str]) -> PlannedChange:
@@ -90,7 +100,7 @@ def _told(outcome: Outcome, names: Mapping[tuple[str, str], str]) -> PlannedChan
 
 
 def _in_the_way(
-    obstacles: list[Obstacle], names: Mapping[tuple[str, str], str]
+    obstacles: Sequence[Obstacle], names: Mapping[tuple[str, str], str]
 ) -> list[PlannedChange]:
     """Return a change for each variable in the way, with the first of its obstacles."""
     found: dict[str, PlannedChange] = {}
@@ -107,7 +117,7 @@ def _in_the_way(
     return list(found.values())
 
 
-def _refusal(plan: Plan, obstacles: list[Obstacle]) -> str:
+def _refusal(plan: Plan, obstacles: Sequence[Obstacle]) -> str:
     if obstacles:
         return _message(obstacles[0].error)
     if plan.is_changed:

@@ -17,6 +17,7 @@ from secretsync.adapter import (
 )
 from secretsync_octopus_deploy import arrival
 from secretsync_octopus_deploy.client import OctopusClient, UncertainWriteError
+from secretsync_octopus_deploy.foresight import tell
 from secretsync_octopus_deploy.git_variables import git_warnings
 from secretsync_octopus_deploy.hidden import hidden_error
 from secretsync_octopus_deploy.journal import Journal, Request
@@ -92,6 +93,7 @@ class _Run(Generic[Request]):
         retries = 0
         while True:
             plan = await _aside(self._planner, before, self._request, self._unconfirmed)
+            await self._request.confirm_plan(await _aside(tell, plan, before))
             if not plan.is_changed:
                 return self._unwritten(plan, before)
             if self._git_warnings is None:

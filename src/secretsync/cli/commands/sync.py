@@ -4,6 +4,7 @@ import click
 
 from secretsync.cli.changes import mask_of, report, report_deleted
 from secretsync.cli.client import Client, pass_client
+from secretsync.cli.commands.sync_approve import approve
 from secretsync.cli.commands.sync_check import check_destination
 from secretsync.cli.commands.sync_keys import keys
 from secretsync.cli.commands.sync_plan import plan
@@ -42,6 +43,7 @@ def sync() -> None:
 sync.add_command(plan)
 sync.add_command(check_destination)
 sync.add_command(keys)
+sync.add_command(approve)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)

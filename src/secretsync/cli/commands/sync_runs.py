@@ -20,21 +20,35 @@ from secretsync.v1.secret_sync_service_pb2 import (
     SyncSecretsRequest,
 )
 
-_wait_option = click.option(
+wait_option = click.option(
     "--wait/--no-wait",
     default=True,
     show_default=True,
     help="Wait until the run has ended; exit with 1 unless it succeeded.",
+)
+_fingerprint_option = click.option(
+    "--fingerprint",
+    metavar="FINGERPRINT",
+    default="",
+    help="Do exactly what the plan with this fingerprint says, or nothing.",
 )
 
 
 @click.command(
     cls=Command,
     example="secretsync --project shop sync run dev\n"
-    "secretsync --project shop sync run dev --no-wait --json",
+    "secretsync --project shop sync run dev --no-wait --json\n"
+    "secretsync --project shop sync run dev --override-guards",
 )
 @click.argument("name", metavar="SYNC")
-@_wait_option
+@wait_option
+@_fingerprint_option
+@click.option(
+    "--override-guards",
+    is_flag=True,
+    help="Let this run delete more than --max-deletions, or all because the source is empty or"
+    " gone.",
+)
 @all_option
 @change_options
 @pass_client
@@ -42,23 +56,28 @@ def run(
     client: Client,
     name: str,
     wait: bool,  # noqa: FBT001
+    fingerprint: str,
+    override_guards: bool,  # noqa: FBT001
     show_all: bool,  # noqa: FBT001
     change: Change,
 ) -> None:
     """Make the destination hold what the source holds, and show what was done, key by key."""
     request = SyncSecretsRequest(
         name=child_name(client.state, "secretSyncs", name),
+        fingerprint=fingerprint,
+        override_guards=override_guards,
         request_id=change.request_id,
         validate_only=change.validate_only,
     )
     queued = client.call(client.syncs.SyncSecrets, request)
-    _follow(client, queued, wait=wait, show_all=show_all, change=change)
+    follow(client, queued, wait=wait, show_all=show_all, change=change)
 
 
 @click.command(cls=Command, example="secretsync --project shop sync remove dev --yes")
 @click.argument("name", metavar="SYNC")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@_wait_option
+@wait_option
+@_fingerprint_option
 @all_option
 @change_options
 @pass_client
@@ -67,6 +86,7 @@ def remove(
     name: str,
     yes: bool,  # noqa: FBT001
     wait: bool,  # noqa: FBT001
+    fingerprint: str,
     show_all: bool,  # noqa: FBT001
     change: Change,
 ) -> None:
@@ -79,15 +99,18 @@ def remove(
         place = place_of(get_sync(client, resource))
         confirm(f"Remove everything that {resource} wrote at {place}?", yes=yes)
     request = RemoveSecretsRequest(
-        name=resource, request_id=change.request_id, validate_only=change.validate_only
+        name=resource,
+        fingerprint=fingerprint,
+        request_id=change.request_id,
+        validate_only=change.validate_only,
     )
     queued = client.call(client.syncs.RemoveSecrets, request)
-    _follow(client, queued, wait=wait, show_all=show_all, change=change)
+    follow(client, queued, wait=wait, show_all=show_all, change=change)
 
 
 @click.command("import", cls=Command, example="secretsync --project shop sync import dev")
 @click.argument("name", metavar="SYNC")
-@_wait_option
+@wait_option
 @all_option
 @change_options
 @pass_client
@@ -105,10 +128,10 @@ def import_(
         validate_only=change.validate_only,
     )
     queued = client.call(client.syncs.ImportSecrets, request)
-    _follow(client, queued, wait=wait, show_all=show_all, change=change)
+    follow(client, queued, wait=wait, show_all=show_all, change=change)
 
 
-def _follow(client: Client, queued: SyncRun, *, wait: bool, show_all: bool, change: Change) -> None:
+def follow(client: Client, queued: SyncRun, *, wait: bool, show_all: bool, change: Change) -> None:
     """Show a run that was queued: once it has ended, or as it is."""
     if wait and not change.validate_only:
         if queued.state == RUN_STATE_PENDING and queued.message:

@@ -21,6 +21,7 @@ _CLAIM = f"""
     UPDATE runs SET
         state = 'running',
         attempt = attempt + 1,
+        may_have_written = may_have_written OR state = 'running',
         lease_token = lease_token + 1,
         lease_until = :lease_until,
         start_time = :now,
@@ -80,6 +81,7 @@ _NEXT_DUE = f"""
 _SUPERSEDE = """
     UPDATE runs SET
         state = 'failed', error_reason = :reason, finish_time = :now, lease_until = NULL,
+        may_have_written = 1,
         message = 'cut short by a restart of the server; a newer run of this sync takes its place'
     WHERE state = 'running' AND (
         EXISTS (
@@ -90,6 +92,20 @@ _SUPERSEDE = """
             WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
                 AND other.seq > runs.seq
         )
+    )
+"""
+
+
+# A run that must keep to a plan may not answer what the one was for whose place it takes.
+_TAKE_OVER = """
+    UPDATE runs SET follow_up = (
+        SELECT coalesce(other.follow_up, other."trigger") FROM runs AS other
+        WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
+        ORDER BY other.seq DESC LIMIT 1
+    )
+    WHERE state = 'pending' AND approved_fingerprint <> '' AND follow_up IS NULL AND EXISTS (
+        SELECT 1 FROM runs AS other
+        WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
     )
 """
 
@@ -192,6 +208,11 @@ class Runs:
             [sync_uid],
         )
 
+    def awaiting_approval(self, sync_uid: str) -> SyncRun | None:
+        return self._one(
+            "SELECT * FROM runs WHERE sync_uid = ? AND state = 'awaiting-approval'", [sync_uid]
+        )
+
     def latest(self, sync_uids: Sequence[str]) -> Mapping[tuple[str, RunAction], SyncRun]:
         found = RUNS.all(
             self._database,
@@ -268,13 +289,14 @@ class Runs:
         return None if due is None else time_from_text(due)
 
     def release_all(self, now: datetime) -> int:
+        self._database.execute(_TAKE_OVER)
         self._attempts.cut_all_short("cut short by a restart of the server", now)
         superseded = self._database.execute(
             _SUPERSEDE, {"now": time_to_text(now), "reason": Reason.SUPERSEDED}
         )
         released = self._database.execute(
-            "UPDATE runs SET state = 'pending', attempt = max(attempt - 1, 0), lease_until = NULL "
-            "WHERE state = 'running'"
+            "UPDATE runs SET state = 'pending', attempt = max(attempt - 1, 0), lease_until = NULL, "
+            "may_have_written = 1 WHERE state = 'running'"
         )
         return superseded.rowcount + released.rowcount
 

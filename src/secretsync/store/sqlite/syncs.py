@@ -14,6 +14,7 @@ from secretsync.domain.entities import (
     SecretSync,
     SyncOptions,
 )
+from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.schedules import Schedule
 from secretsync.store.sqlite.paths import ancestors
@@ -26,7 +27,8 @@ def _options_from_json(text: str) -> SyncOptions:
     # Options that were added later are not in what was stored before.
     stored = json.loads(text)
     enums = {name: enum(stored[name]) for name, enum in _ENUMS.items() if name in stored}
-    return SyncOptions(**{**stored, **enums})
+    limit = MaxDeletions(**stored.pop("max_deletions", {}))
+    return SyncOptions(**{**stored, **enums}, max_deletions=limit)
 
 
 def _schedule_to_json(schedule: Schedule | None) -> str | None:

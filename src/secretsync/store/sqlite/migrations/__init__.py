@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from secretsync.store.errors import NewerDatabaseError
 from secretsync.store.sqlite.migrations import resources as _resources  # noqa: F401
 from secretsync.store.sqlite.migrations import runs as _runs  # noqa: F401
+from secretsync.store.sqlite.migrations import approval as _approval  # noqa: F401
 from secretsync.store.sqlite.migrations import history as _history  # noqa: F401
 from secretsync.store.sqlite.migrations import schedules as _schedules  # noqa: F401
 from secretsync.store.sqlite.migrations import key_states as _key_states  # noqa: F401

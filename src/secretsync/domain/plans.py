@@ -1,0 +1,82 @@
+"""What a run would do, as it is told, compared, kept, and waits for approval."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from secretsync.adapter import ChangeKind, PlannedChange
+
+WRITING = frozenset(
+    {
+        ChangeKind.CREATE,
+        ChangeKind.UPDATE,
+        ChangeKind.ADOPT,
+        ChangeKind.CONVERT,
+        ChangeKind.DELETE,
+    }
+)
+"""The kinds that change something at the destination."""
+
+PART_LENGTH = 32
+"""Hexadecimal digits of each part of a fingerprint: 128 bits of a keyed digest."""
+_PARTS = ("configuration", "source", "destination")
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{{PART_LENGTH}}}(\.[0-9a-f]{{{PART_LENGTH}}}){{2}}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPlan:
+    """What a run of a sync would do.
+
+    Attributes:
+        sync_name: the sync's resource name.
+        action: what the run would be for: `sync` or `remove`.
+        changes: by name in ascending order.
+        warnings: for people.
+        version: the destination's version that was looked at, None if it has none.
+        refusal: why the run would change nothing at all; empty if it would not.
+        fingerprint: see `moved_since`.
+        plan_time: when the plan was made.
+    """
+
+    sync_name: str
+    action: str
+    changes: tuple[PlannedChange, ...]
+    warnings: tuple[str, ...] = ()
+    version: str | None = None
+    refusal: str = ""
+    fingerprint: str
+    plan_time: datetime
+
+
+def in_order(changes: Sequence[PlannedChange]) -> tuple[PlannedChange, ...]:
+    """Return changes as plans have them: by name in ascending order."""
+    return tuple(
+        sorted(changes, key=lambda one: (one.name, one.key, one.scope, one.kind.value, one.reason))
+    )
+
+
+def is_writing(changes: Sequence[PlannedChange]) -> bool:
+    """Tell whether anything would be changed at the destination."""
+    return any(change.kind in WRITING for change in changes)
+
+
+def fingerprint_complaint(fingerprint: str) -> str | None:
+    """Return what is wrong with a text as a fingerprint, or None."""
+    if _FINGERPRINT.fullmatch(fingerprint):
+        return None
+    return "must be the fingerprint of a plan, as PlanSecretSync returns it"
+
+
+def moved_since(approved: str, present: str) -> tuple[str, ...]:
+    """Return what has moved between two fingerprints: configuration, source, destination.
+
+    Args:
+        approved: the earlier one. It has three parts, one for each.
+        present: the later one.
+    """
+    return tuple(
+        name
+        for name, before, now in zip(_PARTS, approved.split("."), present.split("."), strict=True)
+        if before != now
+    )

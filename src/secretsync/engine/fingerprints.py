@@ -1,0 +1,61 @@
+"""A fingerprint of all that a plan follows from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from secretsync.adapter import PlannedChange, PlanResult
+from secretsync.domain.plans import PART_LENGTH
+from secretsync.engine.work import Work
+
+
+def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChange]) -> str:
+    """Return a text that changes with anything that a plan's outcome follows from.
+
+    It has three parts, so that whoever compares two can tell what has moved: what is configured,
+    what the source holds, and what the destination holds with what is known of it and planned for
+    it. Each is a digest under the project's key, so that it tells nothing of values. Descriptions,
+    warnings and times are not in it.
+
+    Args:
+        work: what the run works with.
+        result: what the adapter says of it.
+        changes: those of the result, in order.
+    """
+    sync = work.sync
+    configured = [
+        work.action,
+        sync.uid,
+        [sync.environment_uid, sync.secret_path, sync.recursive],
+        sync.connection_uid,
+        sync.target_key,
+        sync.destination,
+        sync.destination_config,
+        asdict(sync.options),
+    ]
+    held = [
+        [
+            each.key,
+            each.name,
+            each.comment,
+            work.plan_digest("value", sync.uid, each.key, each.value.reveal()),
+        ]
+        for each in work.desired
+    ]
+    found = [
+        result.version,
+        result.refusal,
+        sync.initialized,
+        sorted(json.dumps(asdict(entry), sort_keys=True) for entry in work.ledger),
+        sorted(work.claimed_by_others.items()),
+        [asdict(change) for change in changes],
+    ]
+    parts = (
+        ("configuration", configured),
+        ("source", [work.source_missing, held]),
+        ("destination", found),
+    )
+    return ".".join(
+        work.plan_digest(name, json.dumps(state, sort_keys=True))[:PART_LENGTH]
+        for name, state in parts
+    )
