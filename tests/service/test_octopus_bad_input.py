@@ -200,7 +200,7 @@ async def test_unknown_and_mistyped_config_fields(
 
 
 async def test_ids_that_octopus_does_not_have(octopus: Service) -> None:
-    for field, value in (("spaceId", "Spaces-9"), ("projectId", "Projects-9")):
+    for field, value in (("spaceId", "Spaces-99999"), ("projectId", "Projects-99999")):
         config = struct({**PLACE, field: value})
         refusal = await not_kept(octopus, octopus.add_sync(destination_config=config))
         assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
