@@ -62,13 +62,13 @@ def longest(run: SyncRun) -> float:
     return round(max(delays), -2)
 
 
-@pytest.mark.parametrize("reason", SOON)
+@pytest.mark.parametrize("reason", sorted(SOON))
 def test_what_can_pass_comes_soon_and_then_ever_later(reason: Reason) -> None:
     pauses = [longest(ended(error_reason=reason, retries=number)) for number in range(6)]
     assert pauses == [300, 600, 1200, 2400, 3600, 3600]
 
 
-@pytest.mark.parametrize("reason", SELDOM)
+@pytest.mark.parametrize("reason", sorted(SELDOM))
 def test_what_may_be_mended_elsewhere_comes_seldom(reason: Reason) -> None:
     assert {longest(ended(error_reason=reason, retries=number)) for number in (0, 3)} == {3600}
 
