@@ -18,6 +18,8 @@ from secretsync.adapter import (
 )
 from secretsync.cli.exit_codes import MEANINGS
 from secretsync.cli.serve import serve
+from secretsync.domain import meanings
+from secretsync.domain.meanings import Condition
 from secretsync.domain.problems import Reason
 from secretsync.settings import Settings
 from secretsync.v1 import (
@@ -149,6 +151,18 @@ def test_each_reason_is_documented() -> None:
     documented = rows(reference("errors").partition("## Exit codes")[0])
     assert [name for name in documented if name in names] == names
     assert set(names) == {reason.value for reason in Reason}
+
+
+def test_each_condition_is_documented_with_its_reasons() -> None:
+    documented = rows(reference("conditions"))
+    assert [name for name in documented if name in Condition.__members__] == list(Condition)
+    for condition in Condition:
+        named = set(re.findall(r"`(\w+)`", documented[condition][1]))
+        assert named == {
+            reason
+            for reason, meaning in meanings.MEANINGS.items()
+            if meaning.condition is condition
+        }, condition
 
 
 def test_each_exit_code_is_documented() -> None:

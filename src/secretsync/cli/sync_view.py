@@ -2,6 +2,7 @@
 
 from secretsync.cli.assignments import from_struct
 from secretsync.cli.client import Client
+from secretsync.cli.condition_view import condition_fields
 from secretsync.cli.limits import limit_text
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
@@ -44,6 +45,7 @@ def show_sync(sync: SecretSync) -> None:
         [
             ("Name", sync.name),
             ("Description", sync.description),
+            *condition_fields(sync),
             ("Source", f"{short_name(sync.source.environment)}:{sync.source.secret_path}"),
             ("Recursive", yes_no(sync.source.recursive)),
             ("Destination", short_name(sync.destination)),

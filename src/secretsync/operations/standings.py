@@ -1,8 +1,9 @@
-"""How syncs stand: their newest runs, and what holds them."""
+"""How syncs stand: their newest runs, what holds them, and the condition that follows from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from secretsync.domain.conditions import Status, status_of
 from secretsync.domain.entities import RunAction, SecretSync, SyncRun
 from secretsync.domain.pauses import Pause, holding, names_holding
 from secretsync.store.protocol import Transaction
@@ -15,20 +16,21 @@ class Standing:
     Attributes:
         newest: its newest run of each action, as far as there is one.
         pauses: what holds its runs, the narrowest first.
+        status: its condition.
     """
 
     newest: Mapping[RunAction, SyncRun]
     pauses: tuple[Pause, ...]
+    status: Status
 
 
 def standings(tx: Transaction, syncs: Sequence[SecretSync]) -> Mapping[str, Standing]:
     """Return how syncs stand, by uid; a few statements, however many they are."""
     latest = tx.runs.latest([sync.uid for sync in syncs])
     pauses = tx.pauses.named(name for sync in syncs for name in names_holding(sync))
-    return {
-        sync.uid: Standing(
-            newest={action: run for action in RunAction if (run := latest.get((sync.uid, action)))},
-            pauses=holding(sync, pauses),
-        )
-        for sync in syncs
-    }
+    found = {}
+    for sync in syncs:
+        newest = {action: run for action in RunAction if (run := latest.get((sync.uid, action)))}
+        held = holding(sync, pauses)
+        found[sync.uid] = Standing(newest=newest, pauses=held, status=status_of(sync, newest, held))
+    return found

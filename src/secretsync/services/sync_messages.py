@@ -130,6 +130,9 @@ def sync_message(
         sync_status=status_message(standing.newest.get(RunAction.SYNC)),
         import_status=status_message(None),
         remove_status=status_message(standing.newest.get(RunAction.REMOVE)),
+        condition=pb.SyncCondition.Value(f"SYNC_CONDITION_{standing.status.condition}"),
+        hint=standing.status.hint,
+        next_actions=standing.status.next_actions,
         pauses=pause_messages(standing.pauses),
         warnings=warnings,
     )

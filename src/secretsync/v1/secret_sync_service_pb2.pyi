@@ -75,6 +75,128 @@ does the rest.
 """
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
+class _SyncCondition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncCondition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_CONDITION_UNSPECIFIED: _SyncCondition.ValueType  # 0
+    """Not set."""
+    SYNC_CONDITION_SYNCED: _SyncCondition.ValueType  # 1
+    """The last run did all it had to do."""
+    SYNC_CONDITION_NEVER_SYNCED: _SyncCondition.ValueType  # 2
+    """No run has synced yet to the place that it leads to."""
+    SYNC_CONDITION_PENDING: _SyncCondition.ValueType  # 3
+    """A run waits for its turn."""
+    SYNC_CONDITION_RUNNING: _SyncCondition.ValueType  # 4
+    """A run is under way."""
+    SYNC_CONDITION_PARTIALLY_SYNCED: _SyncCondition.ValueType  # 5
+    """The destination refused some keys of the last run and took the others."""
+    SYNC_CONDITION_DRIFTED: _SyncCondition.ValueType  # 6
+    """The destination has changed, or may have, since the last run."""
+    SYNC_CONDITION_BLOCKED: _SyncCondition.ValueType  # 7
+    """The last run left keys alone, or could not remove all, or had all its keys refused."""
+    SYNC_CONDITION_REMOVED: _SyncCondition.ValueType  # 8
+    """The last run took away what the sync had written."""
+    SYNC_CONDITION_CANCELLED: _SyncCondition.ValueType  # 9
+    """The last run was ended before it had done its work: somebody cancelled it, the sync was disabled
+    or led elsewhere, or what somebody had approved was out of date.
+    """
+    SYNC_CONDITION_DISABLED: _SyncCondition.ValueType  # 10
+    """It is not enabled."""
+    SYNC_CONDITION_PAUSED: _SyncCondition.ValueType  # 11
+    """It, its connection or everything is paused; see SecretSync.pauses."""
+    SYNC_CONDITION_AWAITING_APPROVAL: _SyncCondition.ValueType  # 12
+    """The last run waits with its plan for somebody to approve it."""
+    SYNC_CONDITION_GUARD_TRIPPED: _SyncCondition.ValueType  # 13
+    """A guard stopped the last run, since it would have deleted more than anybody can have meant."""
+    SYNC_CONDITION_AUTH_FAILED: _SyncCondition.ValueType  # 14
+    """The destination refuses the credentials."""
+    SYNC_CONDITION_PERMISSION_DENIED: _SyncCondition.ValueType  # 15
+    """The credentials lack a permission at the destination."""
+    SYNC_CONDITION_RATE_LIMITED: _SyncCondition.ValueType  # 16
+    """The destination asks for fewer requests. The run is tried again, or has given up."""
+    SYNC_CONDITION_UNAVAILABLE: _SyncCondition.ValueType  # 17
+    """The destination cannot be reached or is out of order, or its plugin is not loaded. The run is
+    tried again, or has given up.
+    """
+    SYNC_CONDITION_NOT_FOUND: _SyncCondition.ValueType  # 18
+    """Something that the configuration names does not exist at the destination."""
+    SYNC_CONDITION_CONFLICT: _SyncCondition.ValueType  # 19
+    """Somebody else keeps changing the destination meanwhile. The run is tried again, or has given up."""
+    SYNC_CONDITION_INVALID: _SyncCondition.ValueType  # 20
+    """The configuration, the options or a secret breaks a rule of the destination."""
+    SYNC_CONDITION_SOURCE_NOT_FOUND: _SyncCondition.ValueType  # 21
+    """A folder that the secrets come from does not exist (any more)."""
+    SYNC_CONDITION_SOURCE_INVALID: _SyncCondition.ValueType  # 22
+    """The secrets of the source cannot be told: one cannot be decrypted, two would get one name, or
+    imports go in a circle.
+    """
+    SYNC_CONDITION_ERROR: _SyncCondition.ValueType  # 23
+    """An error of the server: one that nobody expected, or a full disk."""
+
+class SyncCondition(_SyncCondition, metaclass=_SyncConditionEnumTypeWrapper):
+    """In what condition a secret sync is. What holds it comes first, then a run that is under way or
+    waits, then what the last run that synced or removed came to. New ones may be added.
+    """
+
+SYNC_CONDITION_UNSPECIFIED: SyncCondition.ValueType  # 0
+"""Not set."""
+SYNC_CONDITION_SYNCED: SyncCondition.ValueType  # 1
+"""The last run did all it had to do."""
+SYNC_CONDITION_NEVER_SYNCED: SyncCondition.ValueType  # 2
+"""No run has synced yet to the place that it leads to."""
+SYNC_CONDITION_PENDING: SyncCondition.ValueType  # 3
+"""A run waits for its turn."""
+SYNC_CONDITION_RUNNING: SyncCondition.ValueType  # 4
+"""A run is under way."""
+SYNC_CONDITION_PARTIALLY_SYNCED: SyncCondition.ValueType  # 5
+"""The destination refused some keys of the last run and took the others."""
+SYNC_CONDITION_DRIFTED: SyncCondition.ValueType  # 6
+"""The destination has changed, or may have, since the last run."""
+SYNC_CONDITION_BLOCKED: SyncCondition.ValueType  # 7
+"""The last run left keys alone, or could not remove all, or had all its keys refused."""
+SYNC_CONDITION_REMOVED: SyncCondition.ValueType  # 8
+"""The last run took away what the sync had written."""
+SYNC_CONDITION_CANCELLED: SyncCondition.ValueType  # 9
+"""The last run was ended before it had done its work: somebody cancelled it, the sync was disabled
+or led elsewhere, or what somebody had approved was out of date.
+"""
+SYNC_CONDITION_DISABLED: SyncCondition.ValueType  # 10
+"""It is not enabled."""
+SYNC_CONDITION_PAUSED: SyncCondition.ValueType  # 11
+"""It, its connection or everything is paused; see SecretSync.pauses."""
+SYNC_CONDITION_AWAITING_APPROVAL: SyncCondition.ValueType  # 12
+"""The last run waits with its plan for somebody to approve it."""
+SYNC_CONDITION_GUARD_TRIPPED: SyncCondition.ValueType  # 13
+"""A guard stopped the last run, since it would have deleted more than anybody can have meant."""
+SYNC_CONDITION_AUTH_FAILED: SyncCondition.ValueType  # 14
+"""The destination refuses the credentials."""
+SYNC_CONDITION_PERMISSION_DENIED: SyncCondition.ValueType  # 15
+"""The credentials lack a permission at the destination."""
+SYNC_CONDITION_RATE_LIMITED: SyncCondition.ValueType  # 16
+"""The destination asks for fewer requests. The run is tried again, or has given up."""
+SYNC_CONDITION_UNAVAILABLE: SyncCondition.ValueType  # 17
+"""The destination cannot be reached or is out of order, or its plugin is not loaded. The run is
+tried again, or has given up.
+"""
+SYNC_CONDITION_NOT_FOUND: SyncCondition.ValueType  # 18
+"""Something that the configuration names does not exist at the destination."""
+SYNC_CONDITION_CONFLICT: SyncCondition.ValueType  # 19
+"""Somebody else keeps changing the destination meanwhile. The run is tried again, or has given up."""
+SYNC_CONDITION_INVALID: SyncCondition.ValueType  # 20
+"""The configuration, the options or a secret breaks a rule of the destination."""
+SYNC_CONDITION_SOURCE_NOT_FOUND: SyncCondition.ValueType  # 21
+"""A folder that the secrets come from does not exist (any more)."""
+SYNC_CONDITION_SOURCE_INVALID: SyncCondition.ValueType  # 22
+"""The secrets of the source cannot be told: one cannot be decrypted, two would get one name, or
+imports go in a circle.
+"""
+SYNC_CONDITION_ERROR: SyncCondition.ValueType  # 23
+"""An error of the server: one that nobody expected, or a full disk."""
+Global___SyncCondition: _TypeAlias = SyncCondition  # noqa: Y015
+
 class _InitialSyncBehavior:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -456,6 +578,9 @@ class SecretSync(_message.Message):
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     KEY_STATE_COUNTS_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    NEXT_ACTIONS_FIELD_NUMBER: _builtins.int
     PAUSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
@@ -479,6 +604,10 @@ class SecretSync(_message.Message):
     """Counts from 1 with each change of the sync's settings. Output only."""
     etag: _builtins.str
     """See Project.etag. Runs do not change it."""
+    condition: Global___SyncCondition.ValueType
+    """In what condition it is. Output only."""
+    hint: _builtins.str
+    """What is the matter and what to do, one sentence for people. Never holds a value. Output only."""
     @_builtins.property
     def source(self) -> Global___SecretSource:
         """Where the secrets come from. Required."""
@@ -535,6 +664,12 @@ class SecretSync(_message.Message):
         """How many of its keys are in each state; see SecretSyncService.ListSyncKeys. Output only."""
 
     @_builtins.property
+    def next_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Methods of the API that make sense now, the likeliest first, e.g.
+        `SecretSyncService.SyncSecrets`; empty if there is nothing to do. Output only.
+        """
+
+    @_builtins.property
     def pauses(self) -> _containers.RepeatedCompositeFieldContainer[_pause_pb2.Pause]:
         """What holds its runs: the pauses of the sync, of its connection and of everything, in this order.
         Empty if it is not paused. Output only.
@@ -564,11 +699,14 @@ class SecretSync(_message.Message):
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         key_state_counts: Global___KeyStateCounts | None = ...,
+        condition: Global___SyncCondition.ValueType = ...,
+        hint: _builtins.str = ...,
+        next_actions: _abc.Iterable[_builtins.str] | None = ...,
         pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "condition", b"condition", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "hint", b"hint", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_actions", b"next_actions", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015

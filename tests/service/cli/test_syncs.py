@@ -15,6 +15,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_FAILED,
     RUN_STATE_PENDING,
     RUN_STATE_SUCCEEDED,
+    SYNC_CONDITION_AUTH_FAILED,
     CreateSecretSyncRequest,
     DeleteSecretSyncRequest,
     ListSecretSyncsResponse,
@@ -46,6 +47,9 @@ PRESENT = SecretSync(
     is_auto_sync_enabled=True,
     etag="e1",
     sync_status=RunStatus(state=RUN_STATE_PENDING, last_run=RUN),
+    condition=SYNC_CONDITION_AUTH_FAILED,
+    hint="The destination refuses the credentials.",
+    next_actions=["ConnectionService.UpdateConnection", "SecretSyncService.SyncSecrets"],
 )
 
 
@@ -245,6 +249,10 @@ def test_get(server: FakeServer, run: Run) -> None:
     server.replies["GetSecretSync"] = shown
     out = run("sync", "get", "dev").out
     assert '  scopeValues    {"environments": ["Environments-1"], "roles": ["web"]}' in out
+    assert "Condition        auth-failed" in out
+    assert "Hint             The destination refuses the credentials." in out
+    assert "Next             secretsync connection update octopus" in out
+    assert "Next             secretsync sync run dev" in out
     assert "Last sync        pending, run r1" in out
     assert "Last import      -" in out
     assert "failed, run r0, 2023-11-14 22:13:20 (" in out
@@ -256,7 +264,7 @@ def test_get(server: FakeServer, run: Run) -> None:
 def test_list(server: FakeServer, run: Run) -> None:
     server.replies["ListSecretSyncs"] = ListSecretSyncsResponse(secret_syncs=[PRESENT])
     assert run("sync", "list").out.splitlines()[1].split() == [
-        "dev", "dev:/", "octopus-deploy", "octopus", "yes", "yes", "pending", "-"
+        "dev", "auth-failed", "dev:/", "octopus-deploy", "octopus", "yes", "yes", "-"
     ]  # fmt: skip
     assert json.loads(run("sync", "list", "--json").out)["secretSyncs"][0]["etag"] == "e1"
 

@@ -9,6 +9,7 @@ from secretsync.cli.commands.sync_check import check_destination
 from secretsync.cli.commands.sync_keys import keys
 from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
+from secretsync.cli.condition_view import condition_text
 from secretsync.cli.framework import Change, Group, change_options, etag_option, page_options
 from secretsync.cli.inputs import confirm
 from secretsync.cli.lookups import get_sync
@@ -25,12 +26,11 @@ from secretsync.cli.sync_options import (
 )
 from secretsync.cli.sync_view import place_of, show_sync, wait_for_first_run
 from secretsync.cli.waiting import with_spinner
-from secretsync.cli.words import enum_text, time_text, yes_no
+from secretsync.cli.words import time_text, yes_no
 from secretsync.v1.secret_sync_service_pb2 import (
     CreateSecretSyncRequest,
     DeleteSecretSyncRequest,
     ListSecretSyncsRequest,
-    RunState,
     UpdateSecretSyncRequest,
 )
 
@@ -96,7 +96,7 @@ def create(
 @click.argument("name", metavar="SYNC")
 @pass_client
 def get(client: Client, name: str) -> None:
-    """Show a secret sync: settings, and how its last runs went."""
+    """Show a secret sync: its condition, what to do next, settings, and how its last runs went."""
     found = get_sync(client, child_name(client.state, "secretSyncs", name))
     if client.state.json:
         print_message(found)
@@ -119,16 +119,25 @@ def list_(client: Client, page_size: int, limit: int | None) -> None:
         print_messages("secretSyncs", found)
         return
     print_table(
-        ["SYNC", "SOURCE", "DESTINATION", "CONNECTION", "ENABLED", "AUTO", "STATE", "LAST ENDED"],
+        [
+            "SYNC",
+            "CONDITION",
+            "SOURCE",
+            "DESTINATION",
+            "CONNECTION",
+            "ENABLED",
+            "AUTO",
+            "LAST ENDED",
+        ],
         (
             [
                 short_name(item.name),
+                condition_text(item),
                 f"{short_name(item.source.environment)}:{item.source.secret_path}",
                 short_name(item.destination),
                 short_name(item.connection),
                 yes_no(item.is_enabled),
                 yes_no(item.is_auto_sync_enabled),
-                enum_text(RunState.DESCRIPTOR, item.sync_status.state, "RUN_STATE_"),
                 time_text(item.sync_status.finish_time),
             ]
             for item in found

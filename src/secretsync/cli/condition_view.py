@@ -1,0 +1,60 @@
+"""Shows the condition of a sync, and what to type next."""
+
+from secretsync.cli.names import short_name
+from secretsync.cli.words import enum_text
+from secretsync.v1.secret_sync_service_pb2 import SecretSync, SyncCondition
+
+# {sync}, {connection}, {destination} and {environment} are those of the sync.
+COMMANDS = {
+    "SecretSyncService.SyncSecrets": "secretsync sync run {sync}",
+    "SecretSyncService.RemoveSecrets": "secretsync sync remove {sync}",
+    "SecretSyncService.UpdateSecretSync": "secretsync sync update {sync}",
+    "SecretSyncService.DeleteSecretSync": "secretsync sync delete {sync}",
+    "SecretSyncService.PlanSecretSync": "secretsync sync plan {sync}",
+    "SecretSyncService.GetSyncRun": "secretsync run get {sync}",
+    "SecretSyncService.CancelSyncRun": "secretsync run cancel {sync}/RUN",
+    "SecretSyncService.ListSyncKeys": "secretsync sync keys {sync}",
+    "SecretSyncService.ListPauses": "secretsync pause list",
+    "SecretSyncService.GetDestination": "secretsync destination get {destination}",
+    "ConnectionService.UpdateConnection": "secretsync connection update {connection}",
+    "ConnectionService.ValidateConnection": "secretsync connection validate {connection}",
+    "ConnectionService.ListConnectionOptions": "secretsync connection options {connection}",
+    "SecretService.SetSecrets": "secretsync secret set --environment {environment}",
+    "SecretService.ListSecrets": "secretsync secret list --environment {environment}",
+    "SecretService.ListSecretImports": "secretsync secret-import list --environment {environment}",
+}
+_RESUME = "SecretSyncService.ResumeSyncing"
+_RESUME_COMMANDS = {"secretSyncs": "resume sync", "connections": "resume connection"}
+
+
+def condition_text(sync: SecretSync) -> str:
+    """Return the condition of a sync in one word."""
+    return enum_text(SyncCondition.DESCRIPTOR, sync.condition, "SYNC_CONDITION_")
+
+
+def condition_fields(sync: SecretSync) -> list[tuple[str, str]]:
+    """Return the lines about the condition of a sync, a line for each thing to do next."""
+    return [
+        ("Condition", condition_text(sync)),
+        ("Hint", sync.hint),
+        *(("Next", words) for action in sync.next_actions for words in next_words(sync, action)),
+    ]
+
+
+def next_words(sync: SecretSync, action: str) -> list[str]:
+    """Return what to type for a method of the API; one that a newer server names stays as it is."""
+    if action == _RESUME:
+        return [_resume_words(pause.name) for pause in sync.pauses]
+    names = {
+        "sync": short_name(sync.name),
+        "connection": short_name(sync.connection),
+        "destination": short_name(sync.destination),
+        "environment": short_name(sync.source.environment),
+    }
+    return [COMMANDS.get(action, action).format(**names)]
+
+
+def _resume_words(paused: str) -> str:
+    kind, _, slug = paused.rpartition("/")
+    command = _RESUME_COMMANDS.get(short_name(kind))
+    return f"secretsync {command} {slug}" if command else "secretsync resume all"

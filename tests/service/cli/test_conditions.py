@@ -1,0 +1,58 @@
+"""What `secretsync sync get` tells people to type next."""
+
+import click
+import pytest
+
+from secretsync.cli.condition_view import COMMANDS, next_words
+from secretsync.cli.main import cli
+from secretsync.domain import meanings
+from secretsync.v1.pause_pb2 import Pause
+from secretsync.v1.secret_sync_service_pb2 import SecretSource, SecretSync
+
+SYNC = SecretSync(
+    name="projects/shop/secretSyncs/web",
+    connection="projects/shop/connections/octopus",
+    destination="destinations/octopus-deploy",
+    source=SecretSource(environment="projects/shop/environments/dev"),
+    pauses=[
+        Pause(name="projects/shop/secretSyncs/web"),
+        Pause(name="projects/shop/connections/octopus"),
+        Pause(name="-"),
+    ],
+)
+ACTIONS = sorted(
+    value
+    for value in vars(meanings).values()
+    if isinstance(value, str) and "Service." in value and " " not in value
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_next_action_has_a_command_that_exists(action: str) -> None:
+    for words in next_words(SYNC, action):
+        program, *rest = words.split()
+        assert program == "secretsync"
+        command: click.Command = cli
+        while isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), rest.pop(0))
+            assert found is not None, words
+            command = found
+        options = {name for param in command.params for name in param.opts}
+        assert {word for word in rest if word.startswith("-")} <= options
+
+
+def test_the_names_are_those_of_the_sync() -> None:
+    assert next_words(SYNC, meanings.SYNC) == ["secretsync sync run web"]
+    assert next_words(SYNC, meanings.VALIDATE_CONNECTION) == [
+        "secretsync connection validate octopus"
+    ]
+    assert next_words(SYNC, meanings.RESUME) == [
+        "secretsync resume sync web",
+        "secretsync resume connection octopus",
+        "secretsync resume all",
+    ]
+    assert next_words(SYNC, "NewService.NewMethod") == ["NewService.NewMethod"]
+
+
+def test_no_command_is_for_nothing() -> None:
+    assert set(COMMANDS) <= set(ACTIONS)
