@@ -32,9 +32,11 @@ from secretsync.engine.embedded import EmbeddedEngine
 from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
+from secretsync.interceptors.calls import CallCounter
 from secretsync.interceptors.errors import ErrorInterceptor
 from secretsync.logs import configure
 from secretsync.operations.app import App
+from secretsync.operations.watchers import Watchers
 from secretsync.registry import Registry, RegistryError
 from secretsync.services.connections import ConnectionServicer
 from secretsync.services.projects import ProjectServicer
@@ -57,6 +59,12 @@ from secretsync.v1 import (
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+FAREWELL = 0.5
+"""Seconds in which streams can take notice of their end."""
+KEEPALIVE_MILLISECONDS = 60_000
+"""How long a connection may be silent before the server pings the client."""
+MIN_PING_MILLISECONDS = 10_000
+"""How often clients may ping at most."""
 SERVICE_NAMES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
@@ -138,15 +146,20 @@ async def running_server(
             clock=utc_now,
             http_timeout=timeout,
             call_timeout=settings.call_timeout,
+            watchers=Watchers(settings.max_watchers, settings.watch_keep_alive),
         )
+        store.notify(app.watchers.events)
+        engine.notify(app.watchers.ring)
         health = HealthServicer()
-        server = _grpc_server(app, health, settings)
+        calls = CallCounter()
+        server = _grpc_server(app, health, calls, settings)
         address = _bind(server, settings.listen)
         await engine.start()
         grace = _Grace(settings.shutdown_grace)
         stack.push_async_callback(lambda: engine.stop(grace.left()))
         await server.start()
-        stack.push_async_callback(lambda: server.stop(grace.left()))
+        stack.push_async_callback(lambda: _stop_serving(server, calls, grace))
+        stack.callback(app.watchers.close)
         for name in ("", *SERVICE_NAMES):
             await health.set(name, health_pb2.HealthCheckResponse.SERVING)
         # Leaving goes the other way: say so, start no run, take no call, end the runs, close.
@@ -250,13 +263,37 @@ def _engine(
     )
 
 
-def _grpc_server(app: App, health: HealthServicer, settings: Settings) -> grpc.aio.Server:
+async def _stop_serving(server: grpc.aio.Server, calls: CallCounter, grace: _Grace) -> None:
+    """Take no further call, and give those under way their time.
+
+    Streams have been told, and need no time but to say so: a reader that takes nothing any more
+    cannot be told, and must not keep the rest waiting.
+    """
+    stopping = asyncio.create_task(server.stop(grace.left()), name="secretsync-server-stop")
+    while not stopping.done():
+        await calls.idle(grace.left())
+        await asyncio.wait({stopping}, timeout=min(FAREWELL, grace.left()))
+        if calls.is_idle or not grace.left():
+            break
+    await server.stop(None)
+    await stopping
+
+
+def _grpc_server(
+    app: App, health: HealthServicer, calls: CallCounter, settings: Settings
+) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=[ErrorInterceptor()],
+        interceptors=[ErrorInterceptor(calls)],
         options=[
             # Two servers must not share a port: each would get some of the calls.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            # Streams can be quiet for long. A client that has vanished without a word is noticed,
+            # and one that asks for a sign of life now and then is not taken for an attacker.
+            ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_MILLISECONDS // 3),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", MIN_PING_MILLISECONDS),
         ],
     )
     project_service_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectServicer(app), server)

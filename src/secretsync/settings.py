@@ -49,6 +49,9 @@ class Settings(BaseModel):
         attempt_timeout: seconds that one attempt of a run may take.
         run_history_days: days for which an ended run is kept, 1 to 3650.
         run_history_count: runs of one sync that are kept, 1 to 100000.
+        max_watchers: streams of changes at a time, 1 to 10000.
+        watch_keep_alive: seconds after which a stream that has nothing to tell says so, at most
+            3600.
         call_timeout: seconds that a call to a destination outside of runs may take.
         http_connect_timeout: seconds that a connection to a destination may take to be made.
         http_read_timeout: seconds for which a destination may send nothing while its answer is
@@ -73,6 +76,8 @@ class Settings(BaseModel):
     attempt_timeout: Annotated[float, Field(gt=0, le=86400)] = 900.0
     run_history_days: Annotated[int, Field(ge=1, le=3650)] = 90
     run_history_count: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_watchers: Annotated[int, Field(ge=1, le=10_000)] = 100
+    watch_keep_alive: Annotated[float, Field(gt=0, le=3600)] = 30.0
     call_timeout: Annotated[float, Field(gt=0, le=3600)] = 120.0
     # Large sets take a destination tens of seconds and more before it begins to answer.
     http_connect_timeout: HttpTimeout = 10.0

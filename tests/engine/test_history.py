@@ -12,6 +12,7 @@ from engine_kit import World, eventually
 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.runs import HistoryPolicy
+from secretsync.domain.watching import EventPolicy, WatchScope
 from secretsync.engine import history
 from secretsync.engine.history import History
 from secretsync.store.protocol import Transaction
@@ -47,7 +48,8 @@ async def kept(world: World, sync: SecretSync) -> list[str]:
 
 
 def pruner(world: World, **policy: timedelta | int) -> History:
-    return History(world.disk, world.clock, replace(HistoryPolicy(), **policy))  # type: ignore[arg-type]
+    runs = replace(HistoryPolicy(), **policy)  # type: ignore[arg-type]
+    return History(world.disk, world.clock, runs, EventPolicy())
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +150,22 @@ async def test_an_error_is_told_and_the_next_time_it_is_tried_again(
 
     await eventually(pruned)
     await asyncio.wait_for(world.engine.stop(grace=0), 20)
+
+
+async def test_events_are_pruned_by_age_and_count(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "EVENTS_AT_A_TIME", 7)
+    await fill(world, await world.add_sync(), 59)
+
+    async def count() -> int:
+        return len(await world.disk.read(lambda tx: tx.events.list(WatchScope(), 0, 1000)))
+
+    assert await count() == 60
+    old = EventPolicy(max_age=timedelta(days=36_500), max_count=25)
+    assert await History(world.disk, world.clock, HistoryPolicy(), old).prune_events() == 35
+    assert await count() == 25
+    # Events have the time of the machine, which is later than the tests' clock.
+    past = EventPolicy(max_age=timedelta(days=-36_500), max_count=25)
+    assert await History(world.disk, world.clock, HistoryPolicy(), past).prune_events() == 24
+    assert await count() == 1

@@ -95,6 +95,18 @@ from secretsync.cli.framework import Command
     help="How many runs of a sync stay in the history at most. Default: 1000.",
 )
 @click.option(
+    "--max-watchers",
+    type=int,
+    metavar="N",
+    help="How many streams of changes there may be at a time. Default: 100.",
+)
+@click.option(
+    "--watch-keep-alive",
+    type=float,
+    metavar="SECONDS",
+    help="When a stream of changes that has nothing to tell says so. Default: 30.",
+)
+@click.option(
     "--call-timeout",
     type=float,
     metavar="SECONDS",

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
@@ -41,7 +41,7 @@ class EmbeddedEngine:
         self._stopping = False
         self._dispatcher: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._history = History(store, clock, settings.history)
+        self._history = History(store, clock, settings.history, settings.events)
         self._pruning: asyncio.Task[None] | None = None
 
     def enqueue(
@@ -68,6 +68,14 @@ class EmbeddedEngine:
     def progress(self, run_uid: str) -> Progress | None:
         """See `Engine.progress`."""
         return self._worker.progress(run_uid)
+
+    def running(self) -> Sequence[tuple[SyncRun, Progress]]:
+        """See `Engine.running`."""
+        return self._worker.running()
+
+    def notify(self, told: Callable[[], None]) -> None:
+        """See `Engine.notify`."""
+        self._worker.progressed = told
 
     async def attempt_ended(self, timeout: float) -> None:  # noqa: ASYNC109
         """See `Engine.attempt_ended`."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from secretsync.domain.runs import HistoryPolicy, RetryPolicy
+from secretsync.domain.watching import EventPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class EngineSettings:
         attempt_timeout: seconds that one attempt may take.
         retry: when to try again.
         history: which ended runs are kept.
+        events: which events are kept for watchers.
         prune_interval: seconds between two prunings of the history.
     """
 
@@ -27,4 +29,5 @@ class EngineSettings:
     attempt_timeout: float = 900.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     history: HistoryPolicy = field(default_factory=HistoryPolicy)
+    events: EventPolicy = field(default_factory=EventPolicy)
     prune_interval: float = 3600.0

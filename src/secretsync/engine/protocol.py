@@ -1,5 +1,6 @@
 """What the rest of secretsync asks of an engine, whatever queue is behind it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,14 @@ class Engine(Protocol):
 
     def progress(self, run_uid: str) -> Progress | None:
         """Return how far a run has come, None unless it is running here."""
+        ...
+
+    def running(self) -> Sequence[tuple[SyncRun, Progress]]:
+        """Return the runs that have reported how far they have come, as they were claimed."""
+        ...
+
+    def notify(self, told: Callable[[], None]) -> None:
+        """From now on, call `told` on the event loop whenever a run reports its progress."""
         ...
 
     async def attempt_ended(self, timeout: float) -> None:  # noqa: ASYNC109

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import SyncRun
@@ -49,7 +49,8 @@ class Worker:
         self._settings = settings
         self._rng = rng
         self._waiting_for_room: set[str] = set()
-        self._progress: dict[str, Progress] = {}
+        self._progress: dict[str, tuple[SyncRun, Progress]] = {}
+        self.progressed: Callable[[], None] = lambda: None
         self._ended = asyncio.Event()
         self._stops: dict[tuple[str, int], asyncio.Event] = {}
 
@@ -65,7 +66,12 @@ class Worker:
 
     def progress(self, run_uid: str) -> Progress | None:
         """Return how far a run has come, None unless it is being worked off."""
-        return self._progress.get(run_uid)
+        _, progress = self._progress.get(run_uid, (None, None))
+        return progress
+
+    def running(self) -> Sequence[tuple[SyncRun, Progress]]:
+        """Return the runs that have reported how far they have come, as they were claimed."""
+        return list(self._progress.values())
 
     def stop(self, run: SyncRun) -> None:
         """Stop the attempt of a run, if this is its claim that is being worked off."""
@@ -104,7 +110,8 @@ class Worker:
         record_intent = IntentRecorder(self._store, self._clock, self._renew, run, report)
 
         def report_progress(progress: Progress) -> None:
-            self._progress[run.uid] = progress
+            self._progress[run.uid] = (run, progress)
+            self.progressed()
 
         log.info("%s: attempt %d begins", run.name, run.attempt)
         await self._runner.execute(
@@ -130,6 +137,8 @@ class Worker:
                 return
 
     async def _finish(self, run: SyncRun, report: RunReport) -> None:
+        # Nobody is to be told of progress once the end has been written down.
+        self._progress.pop(run.uid, None)
         try:
             written = await self._write_down(run, report)
         finally:

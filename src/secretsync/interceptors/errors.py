@@ -1,7 +1,7 @@
 """Turns every exception of a servicer into a status that is clear, and tells nothing internal."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.requester import METADATA_KEY, asked_by, check_requester
 from secretsync.engine.unexpected import unexpected
+from secretsync.interceptors.calls import CallCounter
 from secretsync.interceptors.limits import bounded, shorten
 from secretsync.store.protocol import StorageFullError
 
@@ -25,7 +26,14 @@ Context = ServicerContext[Any, Any]
 
 
 class ErrorInterceptor(ServerInterceptor):
-    """Maps the exceptions of unary methods; this server has no others of its own."""
+    """Maps the exceptions of this server's own methods, unary ones and streams.
+
+    Args:
+        calls: counts the unary ones that are under way.
+    """
+
+    def __init__(self, calls: CallCounter) -> None:
+        self._calls = calls
 
     async def intercept_service(
         self,
@@ -34,30 +42,68 @@ class ErrorInterceptor(ServerInterceptor):
     ) -> Handler:
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None:
+            return handler
+        if handler.unary_stream is not None and _is_ours(handler_call_details):
+            return _guarded_stream(handler)
+        if handler.unary_unary is None:
             return handler
         inner: Callable[[Any, Any], Any] = handler.unary_unary
         parse: Callable[[bytes], Any] = handler.request_deserializer
 
         # It parses the request itself, since gRPC would tell the client of a parser's exception.
         async def guarded(request: bytes, context: Context) -> Any:  # noqa: ANN401
-            try:
-                with asked_by(_requester_of(context)):
-                    return await inner(_parsed(parse, request), context)
-            except (AbortError, asyncio.CancelledError):
-                raise
-            except Problem as problem:
-                await abort(context, problem)
-            except StorageFullError:
-                await abort(context, storage_full())
-            except Exception as error:  # noqa: BLE001  nothing internal may reach the client
-                await abort(context, unexpected(error))
+            with self._calls.counted():
+                try:
+                    with asked_by(_requester_of(context)):
+                        return await inner(_parsed(parse, request), context)
+                except Exception as error:  # noqa: BLE001  nothing internal may reach the client
+                    await _end(context, error)
 
         return grpc.unary_unary_rpc_method_handler(
             guarded,
             request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
+
+
+def _is_ours(details: grpc.HandlerCallDetails) -> bool:
+    """Tell whether a method is this server's own, and no part of health or reflection."""
+    method: str = details.method
+    return method.startswith("/secretsync.")
+
+
+def _guarded_stream(handler: "grpc.RpcMethodHandler[Any, Any]") -> Handler:
+    """Return the handler of a method that yields messages, with its exceptions mapped."""
+    inner: Any = handler.unary_stream
+    parse: Any = handler.request_deserializer
+
+    async def guarded(request: bytes, context: Context) -> None:
+        try:
+            # Closed at once when the client has gone, and not whenever it is collected as garbage.
+            async with aclosing(inner(_parsed(parse, request), context)) as messages:
+                async for message in messages:
+                    await context.write(message)
+        except Exception as error:  # noqa: BLE001  nothing internal may reach the client
+            await _end(context, error)
+
+    return grpc.unary_stream_rpc_method_handler(
+        guarded,
+        request_deserializer=None,
+        response_serializer=handler.response_serializer,
+    )
+
+
+async def _end(context: Context, error: Exception) -> None:
+    """End a call with the status that tells of an exception."""
+    if isinstance(error, AbortError):
+        raise error
+    if isinstance(error, Problem):
+        await abort(context, error)
+    elif isinstance(error, StorageFullError):
+        await abort(context, storage_full())
+    else:
+        await abort(context, unexpected(error))
 
 
 def _requester_of(context: Context) -> str:

@@ -13,6 +13,7 @@ from secretsync.domain.names import MAX_REQUEST_ID, text_complaint
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.engine.http import TIMEOUT
 from secretsync.engine.protocol import Engine
+from secretsync.operations.watchers import Watchers
 from secretsync.registry import Registry
 from secretsync.store.protocol import StateStore, Transaction
 
@@ -74,6 +75,7 @@ class App:
         clock: returns the present time.
         http_timeout: limits of a single request to a destination.
         call_timeout: seconds that a call to a destination outside of runs may take in all.
+        watchers: the streams that are open.
     """
 
     store: StateStore
@@ -83,6 +85,7 @@ class App:
     clock: Callable[[], datetime]
     http_timeout: httpx.Timeout = field(default_factory=lambda: TIMEOUT)
     call_timeout: float = 120.0
+    watchers: Watchers = field(default_factory=Watchers)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on a snapshot of the store."""

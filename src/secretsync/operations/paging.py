@@ -50,7 +50,7 @@ class PageRequest:
             Problem: INVALID_ARGUMENT.
         """
         self.check_size(violations)
-        position = _decode(self.token, scope, first) if self.token else tuple(first)
+        position = read_token(self.token, scope, first) if self.token else tuple(first)
         if position is None:
             violations.add(
                 "page_token", "must be empty or next_page_token of the same list, unchanged"
@@ -93,7 +93,14 @@ def make_token(scope: str, position: Sequence[Position]) -> str:
     return base64.urlsafe_b64encode(token.encode()).decode()
 
 
-def _decode(token: str, scope: str, shape: Sequence[Position]) -> tuple[Position, ...] | None:
+def read_token(token: str, scope: str, shape: Sequence[Position]) -> tuple[Position, ...] | None:
+    """Return the position in a token; None if it was not made for this scope, or is damaged.
+
+    Args:
+        token: what `make_token` returned, unless somebody has changed it.
+        scope: as it was given there.
+        shape: a position with the same number and types of parts.
+    """
     try:
         parts = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):

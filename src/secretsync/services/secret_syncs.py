@@ -1,6 +1,7 @@
 """SecretSyncService: the syncs themselves and their runs."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -17,6 +18,7 @@ from secretsync.operations import (
     sync_keys,
     sync_settings,
     syncs,
+    watching,
 )
 from secretsync.operations.app import App, Call
 from secretsync.operations.standings import standings
@@ -32,6 +34,7 @@ from secretsync.services.sync_messages import (
     sync_message,
 )
 from secretsync.services.translate import Context, call_of, page_of
+from secretsync.services.watching import change_message
 from secretsync.store.protocol import Transaction
 from secretsync.v1 import pause_pb2 as pause_pb
 from secretsync.v1 import secret_sync_service_pb2 as pb
@@ -251,6 +254,14 @@ class SecretSyncServicer(SecretSyncServiceServicer):
         return pb.ListPausesResponse(
             pauses=pause_messages(page.items), next_page_token=page.next_token
         )
+
+    async def WatchSecretSyncs(
+        self, request: pb.WatchSecretSyncsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchSecretSyncsResponse]:
+        stream = watching.watch(self._app, request.parent, request.cursor, self._shown)
+        async with aclosing(stream) as changes:
+            async for change in changes:
+                yield change_message(change, self._max_attempts)
 
     async def ListDestinations(
         self, request: pb.ListDestinationsRequest, context: Context

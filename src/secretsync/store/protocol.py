@@ -8,6 +8,7 @@ from secretsync.store.tables import (
     AttemptTable,
     ConnectionTable,
     EnvironmentTable,
+    EventTable,
     IdempotencyTable,
     ImportTable,
     KeyStateTable,
@@ -48,6 +49,8 @@ class Transaction(Protocol):
     @property
     def pauses(self) -> PauseTable: ...
     @property
+    def events(self) -> EventTable: ...
+    @property
     def ledger(self) -> LedgerTable: ...
     @property
     def key_states(self) -> KeyStateTable: ...
@@ -72,6 +75,14 @@ class StateStore(Protocol):
 
         Raises:
             StorageFullError: the disk is full; nothing was changed.
+        """
+        ...
+
+    def notify(self, told: Callable[[int], None]) -> None:
+        """From now on, tell of each commit that added events, once it is there to be read.
+
+        Args:
+            told: called on the event loop with the `seq` of the newest event.
         """
         ...
 

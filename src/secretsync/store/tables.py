@@ -19,6 +19,7 @@ from secretsync.domain.entities import (
     SyncRun,
 )
 from secretsync.domain.key_states import KeyState, SyncKey
+from secretsync.domain.watching import Position, SyncEvent, WatchScope
 
 
 class ProjectTable(Protocol):
@@ -125,6 +126,10 @@ class SyncTable(Protocol):
     def get(self, project_uid: str, slug: str) -> SecretSync | None: ...
     def by_uid(self, uid: str) -> SecretSync | None: ...
     def list(self, project_uid: str, after: str, limit: int) -> Sequence[SecretSync]: ...
+    def list_all(self, after: tuple[str, str], limit: int) -> Sequence[SecretSync]:
+        """Return those of all projects after (project uid, slug), in ascending order."""
+        ...
+
     def uids(self, after: str, limit: int) -> Sequence[str]:
         """Return the uids of all syncs that are greater than `after`, in ascending order."""
         ...
@@ -273,6 +278,38 @@ class AttemptTable(Protocol):
 
     def of_run(self, run_uid: str) -> Sequence[RunAttempt]:
         """Return what is kept, by number in ascending order."""
+        ...
+
+
+class EventTable(Protocol):
+    """What happened to syncs and runs, in the order in which it was committed.
+
+    Every other table that syncs and runs are in writes here by itself, in the same transaction.
+    """
+
+    def newest(self) -> Position:
+        """Return the place after the newest event; the first place if there was none yet."""
+        ...
+
+    def holds(self, position: Position) -> bool:
+        """Tell whether all events after a position are still there.
+
+        False if the event at the position has been pruned, or belongs to another history.
+        """
+        ...
+
+    def list(self, scope: WatchScope, after: int, limit: int) -> Sequence[SyncEvent]:
+        """Return those of a scope with a greater `seq`, oldest first."""
+        ...
+
+    def prune(self, before: datetime, keep: int, limit: int) -> int:
+        """Delete the oldest events, and return how many were deleted.
+
+        Args:
+            before: delete what happened before, as long as nothing older is kept.
+            keep: delete all but the newest so many. The newest one is never deleted.
+            limit: delete so many at most.
+        """
         ...
 
 

@@ -135,9 +135,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     for would wait for the resume. Of a run that waits: it was about to write when it was paused.
     Metadata: {"resource": "projects/shop/secretSyncs/dev", "pauses": "projects/shop/connections/octopus"}.
     """
+    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 34
+    """OUT_OF_RANGE. What has happened since the cursor is not kept any more, or the server has another
+    database now: start again without a cursor, which begins with the present state.
+    """
     ERROR_REASON_KEYS_FAILED: _ErrorReason.ValueType  # 35
     """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
     message names the first ones, and SyncRun.key_results has each with its reason.
+    """
+    ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 36
+    """RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. As many streams are open as the server allows.
+    Metadata: {"limit": "100"}.
+    """
+    ERROR_REASON_SHUTTING_DOWN: _ErrorReason.ValueType  # 37
+    """UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
+    when it is back.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -260,8 +272,20 @@ ERROR_REASON_PAUSED: ErrorReason.ValueType  # 33
 for would wait for the resume. Of a run that waits: it was about to write when it was paused.
 Metadata: {"resource": "projects/shop/secretSyncs/dev", "pauses": "projects/shop/connections/octopus"}.
 """
+ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 34
+"""OUT_OF_RANGE. What has happened since the cursor is not kept any more, or the server has another
+database now: start again without a cursor, which begins with the present state.
+"""
 ERROR_REASON_KEYS_FAILED: ErrorReason.ValueType  # 35
 """FAILED or PARTIALLY_SUCCEEDED run only; retried by a run. The destination refused single keys; the
 message names the first ones, and SyncRun.key_results has each with its reason.
+"""
+ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 36
+"""RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. As many streams are open as the server allows.
+Metadata: {"limit": "100"}.
+"""
+ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 37
+"""UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
+when it is back.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

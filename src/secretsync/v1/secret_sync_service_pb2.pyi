@@ -551,6 +551,62 @@ CHANGE_KIND_BLOCKED: ChangeKind.ValueType  # 8
 """It cannot be touched, for the reason given, and would be left alone."""
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
+class _SyncChange:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SyncChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncChange.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNC_CHANGE_UNSPECIFIED: _SyncChange.ValueType  # 0
+    """Not set."""
+    SYNC_CHANGE_PRESENT: _SyncChange.ValueType  # 1
+    """The secret sync is there. Only while the present state is told."""
+    SYNC_CHANGE_SYNCED: _SyncChange.ValueType  # 2
+    """The present state has been told. Changes follow."""
+    SYNC_CHANGE_CREATED: _SyncChange.ValueType  # 3
+    """The secret sync was created."""
+    SYNC_CHANGE_UPDATED: _SyncChange.ValueType  # 4
+    """Its settings, or what they lead to, were changed."""
+    SYNC_CHANGE_DELETED: _SyncChange.ValueType  # 5
+    """It was deleted with its history."""
+    SYNC_CHANGE_RUN: _SyncChange.ValueType  # 6
+    """A run of it was queued, or has changed: its state, attempt, message, error_reason, times or
+    cancel_requested.
+    """
+    SYNC_CHANGE_PROGRESS: _SyncChange.ValueType  # 7
+    """A running run has come further: SyncRun.progress. Sent at most twice a second, kept nowhere and
+    not sent again; the cursor is the same as before.
+    """
+    SYNC_CHANGE_KEEP_ALIVE: _SyncChange.ValueType  # 8
+    """Nothing was to be told for a while. The cursor may be newer than the last."""
+
+class SyncChange(_SyncChange, metaclass=_SyncChangeEnumTypeWrapper):
+    """What a message of a stream tells."""
+
+SYNC_CHANGE_UNSPECIFIED: SyncChange.ValueType  # 0
+"""Not set."""
+SYNC_CHANGE_PRESENT: SyncChange.ValueType  # 1
+"""The secret sync is there. Only while the present state is told."""
+SYNC_CHANGE_SYNCED: SyncChange.ValueType  # 2
+"""The present state has been told. Changes follow."""
+SYNC_CHANGE_CREATED: SyncChange.ValueType  # 3
+"""The secret sync was created."""
+SYNC_CHANGE_UPDATED: SyncChange.ValueType  # 4
+"""Its settings, or what they lead to, were changed."""
+SYNC_CHANGE_DELETED: SyncChange.ValueType  # 5
+"""It was deleted with its history."""
+SYNC_CHANGE_RUN: SyncChange.ValueType  # 6
+"""A run of it was queued, or has changed: its state, attempt, message, error_reason, times or
+cancel_requested.
+"""
+SYNC_CHANGE_PROGRESS: SyncChange.ValueType  # 7
+"""A running run has come further: SyncRun.progress. Sent at most twice a second, kept nowhere and
+not sent again; the cursor is the same as before.
+"""
+SYNC_CHANGE_KEEP_ALIVE: SyncChange.ValueType  # 8
+"""Nothing was to be told for a while. The cursor may be newer than the last."""
+Global___SyncChange: _TypeAlias = SyncChange  # noqa: Y015
+
 @_typing.final
 class SecretSync(_message.Message):
     """Ties a source folder to a place at a destination."""
@@ -2474,6 +2530,94 @@ class ListPausesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPausesResponse: _TypeAlias = ListPausesResponse  # noqa: Y015
+
+@_typing.final
+class WatchSecretSyncsRequest(_message.Message):
+    """Request of SecretSyncService.WatchSecretSyncs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """What to watch: `projects/{project}/secretSyncs/{secret_sync}` for one secret sync,
+    `projects/{project}` for those of a project, `projects/-` for all. Required.
+    """
+    cursor: _builtins.str
+    """The cursor of a message of an earlier stream of the same parent: what that message told, and all
+    before, is not sent again. Default: empty, the present state first.
+    """
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSecretSyncsRequest: _TypeAlias = WatchSecretSyncsRequest  # noqa: Y015
+
+@_typing.final
+class WatchSecretSyncsResponse(_message.Message):
+    """One message of SecretSyncService.WatchSecretSyncs. Never holds a value."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    SECRET_SYNC_FIELD_NUMBER: _builtins.int
+    SYNC_RUN_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Stands for all that the stream has told up to and including this message. Opaque. Set in every
+    message, and in each the one to keep.
+    """
+    change: Global___SyncChange.ValueType
+    """What the message tells."""
+    name: _builtins.str
+    """The secret sync, `projects/{project}/secretSyncs/{secret_sync}`. Empty for SYNCED and KEEP_ALIVE."""
+    uid: _builtins.str
+    """Its uid: one that is created under the name of a deleted one has another."""
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened. Not set for PRESENT, SYNCED, PROGRESS and KEEP_ALIVE."""
+
+    @_builtins.property
+    def secret_sync(self) -> Global___SecretSync:
+        """The secret sync as GetSecretSync shows it when the message is made, which may be later than the
+        change. Not set if it has been deleted by then, and for PROGRESS, SYNCED and KEEP_ALIVE.
+        """
+
+    @_builtins.property
+    def sync_run(self) -> Global___SyncRun:
+        """For RUN, the run as this change left it; for PROGRESS, as it is under way. Without counts,
+        key_results, warnings and http_requests: GetSyncRun has them.
+        """
+
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        change: Global___SyncChange.ValueType = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+        name: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        secret_sync: Global___SecretSync | None = ...,
+        sync_run: Global___SyncRun | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "secret_sync", b"secret_sync", "sync_run", b"sync_run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "change_time", b"change_time", "cursor", b"cursor", "name", b"name", "secret_sync", b"secret_sync", "sync_run", b"sync_run", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSecretSyncsResponse: _TypeAlias = WatchSecretSyncsResponse  # noqa: Y015
 
 @_typing.final
 class ListDestinationsRequest(_message.Message):

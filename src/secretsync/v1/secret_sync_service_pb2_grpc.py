@@ -126,6 +126,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.FromString,
                 _registered_method=True)
+        self.WatchSecretSyncs = channel.unary_stream(
+                '/secretsync.v1.SecretSyncService/WatchSecretSyncs',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsResponse.FromString,
+                _registered_method=True)
         self.ListDestinations = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/ListDestinations',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListDestinationsRequest.SerializeToString,
@@ -323,6 +328,24 @@ class SecretSyncServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchSecretSyncs(self, request, context):
+        """Streams what happens to secret syncs: to one, to those of a project, or to all. Without a cursor
+        it begins with the present state: a PRESENT message for each secret sync, then SYNCED. Then every
+        change follows once, in the order in which the changes were made, as long as the call lasts. To
+        go on after a stream has ended, for whatever reason, send the cursor of the last message that was
+        dealt with: nothing is left out and nothing is repeated, also if the server was restarted
+        meanwhile. A stream that has nothing to tell sends a message every 30 seconds (setting
+        watch_keep_alive). Its reader can take its time; a reader that is more than a week or 100,000
+        changes behind gets CURSOR_EXPIRED, like a cursor of that age.
+        Errors, which end the stream: NOT_FOUND (what is watched does not exist, or was deleted: all that
+        has happened to it has been sent), OUT_OF_RANGE (CURSOR_EXPIRED), RESOURCE_EXHAUSTED
+        (TOO_MANY_WATCHERS), UNAVAILABLE (SHUTTING_DOWN). A client that wants to watch on calls again
+        after UNAVAILABLE, with a pause that grows, and after CURSOR_EXPIRED without a cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDestinations(self, request, context):
         """Lists the types of destination, by name in ascending order, those that failed to load included.
         """
@@ -424,6 +447,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.ListPauses,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.SerializeToString,
+            ),
+            'WatchSecretSyncs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSecretSyncs,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsResponse.SerializeToString,
             ),
             'ListDestinations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDestinations,
@@ -900,6 +928,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/ListPauses',
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.ListPausesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSecretSyncs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/WatchSecretSyncs',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.WatchSecretSyncsResponse.FromString,
             options,
             channel_credentials,
             insecure,

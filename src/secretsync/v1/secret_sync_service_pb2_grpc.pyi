@@ -145,6 +145,20 @@ class SecretSyncServiceStub:
     """
     ListPauses: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListPausesRequest, _secret_sync_service_pb2.ListPausesResponse]
     """Lists the pauses of all projects, by name in ascending order."""
+    WatchSecretSyncs: _grpc.UnaryStreamMultiCallable[_secret_sync_service_pb2.WatchSecretSyncsRequest, _secret_sync_service_pb2.WatchSecretSyncsResponse]
+    """Streams what happens to secret syncs: to one, to those of a project, or to all. Without a cursor
+    it begins with the present state: a PRESENT message for each secret sync, then SYNCED. Then every
+    change follows once, in the order in which the changes were made, as long as the call lasts. To
+    go on after a stream has ended, for whatever reason, send the cursor of the last message that was
+    dealt with: nothing is left out and nothing is repeated, also if the server was restarted
+    meanwhile. A stream that has nothing to tell sends a message every 30 seconds (setting
+    watch_keep_alive). Its reader can take its time; a reader that is more than a week or 100,000
+    changes behind gets CURSOR_EXPIRED, like a cursor of that age.
+    Errors, which end the stream: NOT_FOUND (what is watched does not exist, or was deleted: all that
+    has happened to it has been sent), OUT_OF_RANGE (CURSOR_EXPIRED), RESOURCE_EXHAUSTED
+    (TOO_MANY_WATCHERS), UNAVAILABLE (SHUTTING_DOWN). A client that wants to watch on calls again
+    after UNAVAILABLE, with a pause that grows, and after CURSOR_EXPIRED without a cursor.
+    """
     ListDestinations: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]
@@ -265,6 +279,20 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """
     ListPauses: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListPausesRequest, _secret_sync_service_pb2.ListPausesResponse]  # type: ignore[assignment]
     """Lists the pauses of all projects, by name in ascending order."""
+    WatchSecretSyncs: _aio.UnaryStreamMultiCallable[_secret_sync_service_pb2.WatchSecretSyncsRequest, _secret_sync_service_pb2.WatchSecretSyncsResponse]  # type: ignore[assignment]
+    """Streams what happens to secret syncs: to one, to those of a project, or to all. Without a cursor
+    it begins with the present state: a PRESENT message for each secret sync, then SYNCED. Then every
+    change follows once, in the order in which the changes were made, as long as the call lasts. To
+    go on after a stream has ended, for whatever reason, send the cursor of the last message that was
+    dealt with: nothing is left out and nothing is repeated, also if the server was restarted
+    meanwhile. A stream that has nothing to tell sends a message every 30 seconds (setting
+    watch_keep_alive). Its reader can take its time; a reader that is more than a week or 100,000
+    changes behind gets CURSOR_EXPIRED, like a cursor of that age.
+    Errors, which end the stream: NOT_FOUND (what is watched does not exist, or was deleted: all that
+    has happened to it has been sent), OUT_OF_RANGE (CURSOR_EXPIRED), RESOURCE_EXHAUSTED
+    (TOO_MANY_WATCHERS), UNAVAILABLE (SHUTTING_DOWN). A client that wants to watch on calls again
+    after UNAVAILABLE, with a pause that grows, and after CURSOR_EXPIRED without a cursor.
+    """
     ListDestinations: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListDestinationsRequest, _secret_sync_service_pb2.ListDestinationsResponse]  # type: ignore[assignment]
     """Lists the types of destination, by name in ascending order, those that failed to load included."""
     GetDestination: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetDestinationRequest, _secret_sync_service_pb2.Destination]  # type: ignore[assignment]
@@ -484,6 +512,26 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.ListPausesResponse, _abc.Awaitable[_secret_sync_service_pb2.ListPausesResponse]]:
         """Lists the pauses of all projects, by name in ascending order."""
+
+    @_abc_1.abstractmethod
+    def WatchSecretSyncs(
+        self,
+        request: _secret_sync_service_pb2.WatchSecretSyncsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_secret_sync_service_pb2.WatchSecretSyncsResponse], _abc.AsyncIterator[_secret_sync_service_pb2.WatchSecretSyncsResponse]]:
+        """Streams what happens to secret syncs: to one, to those of a project, or to all. Without a cursor
+        it begins with the present state: a PRESENT message for each secret sync, then SYNCED. Then every
+        change follows once, in the order in which the changes were made, as long as the call lasts. To
+        go on after a stream has ended, for whatever reason, send the cursor of the last message that was
+        dealt with: nothing is left out and nothing is repeated, also if the server was restarted
+        meanwhile. A stream that has nothing to tell sends a message every 30 seconds (setting
+        watch_keep_alive). Its reader can take its time; a reader that is more than a week or 100,000
+        changes behind gets CURSOR_EXPIRED, like a cursor of that age.
+        Errors, which end the stream: NOT_FOUND (what is watched does not exist, or was deleted: all that
+        has happened to it has been sent), OUT_OF_RANGE (CURSOR_EXPIRED), RESOURCE_EXHAUSTED
+        (TOO_MANY_WATCHERS), UNAVAILABLE (SHUTTING_DOWN). A client that wants to watch on calls again
+        after UNAVAILABLE, with a pause that grows, and after CURSOR_EXPIRED without a cursor.
+        """
 
     @_abc_1.abstractmethod
     def ListDestinations(

@@ -10,6 +10,7 @@ import pytest
 from secretsync.domain.entities import FolderRef, RunFilter, RunState, RunTrigger
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.pauses import Pause
+from secretsync.domain.watching import Position, WatchScope
 from secretsync.store.protocol import Transaction
 from secretsync.store.sqlite.transaction import SqliteTransaction
 
@@ -63,6 +64,7 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "syncs.get": lambda tx, _: tx.syncs.get("p-shop", "to-octopus"),
     "syncs.by_uid": lambda tx, _: tx.syncs.by_uid(SYNC),
     "syncs.list": lambda tx, _: tx.syncs.list("p-shop", "a", 10),
+    "syncs.list_all": lambda tx, _: tx.syncs.list_all(("p", "a"), 10),
     "syncs.uids": lambda tx, _: tx.syncs.uids("a", 10),
     "syncs.update": lambda tx, make: tx.syncs.update(make.sync()),
     "syncs.due": lambda tx, make: tx.syncs.due(make.now, 10),
@@ -104,6 +106,12 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "pauses.put": lambda tx, make: tx.pauses.put(Pause(name="-", create_time=make.now)),
     "pauses.named": lambda tx, _: tx.pauses.named(["-", "projects/shop/secretSyncs/to-octopus"]),
     "pauses.list": lambda tx, _: tx.pauses.list("-", 10),
+    "events.newest": lambda tx, _: tx.events.newest(),
+    "events.holds": lambda tx, _: tx.events.holds(Position(1, "x")),
+    "events.list all": lambda tx, _: tx.events.list(WatchScope(), 1, 10),
+    "events.list of project": lambda tx, _: tx.events.list(WatchScope("shop"), 1, 10),
+    "events.list of sync": lambda tx, _: tx.events.list(WatchScope("shop", "y"), 1, 10),
+    "events.prune": lambda tx, make: tx.events.prune(make.at(0), 5, 10),
     "ledger.of_sync": lambda tx, _: tx.ledger.of_sync(SYNC),
     "ledger.replace": lambda tx, make: tx.ledger.replace(SYNC, [make.entry()]),
     "ledger.put_intents": lambda tx, _: tx.ledger.put_intents(SYNC, []),
@@ -166,6 +174,7 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "imports.list of path",
         "connections.list",
         "syncs.list",
+        "syncs.list_all",
         "syncs.uids",
         "syncs.due",
         "runs.list",
@@ -174,6 +183,9 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "runs.claim",
         "runs.next_due",
         "pauses.list",
+        "events.list all",
+        "events.list of project",
+        "events.list of sync",
         "ledger.of_sync",
         "key_states.of_sync",
         "key_states.list",

@@ -1,7 +1,9 @@
 """Opens the SQLite state store and runs units of work on it, off the event loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +33,8 @@ class SqliteStore:
         self._writer = writer
         self._readers = readers
         self._closed = False
+        self._told: Callable[[int], None] | None = None
+        self._newest_event = 0
 
     @classmethod
     def open(cls, data_dir: Path) -> "SqliteStore":
@@ -69,7 +73,8 @@ class SqliteStore:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on a consistent snapshot and return what it returns; see `StateStore`."""
-        return await self._run(self._readers, work)
+        self._check_open()
+        return await asyncio.wrap_future(self._readers.submit(work))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction and return what it returns; see `StateStore`.
@@ -79,7 +84,23 @@ class SqliteStore:
             StoreError: the database refused a change; nothing was changed.
             Exception: whatever `work` raises, as it is; nothing was changed.
         """
-        return await self._run(self._writer, work)
+        loop = asyncio.get_running_loop()
+        told = self._told
+
+        def watched(tx: Transaction) -> tuple[T, int]:
+            result = work(tx)
+            return result, tx.events.newest().seq if told else 0
+
+        self._check_open()
+        done = self._writer.submit(watched)
+        # Not after the await: a transaction also commits if nobody waits for it any more.
+        if told:
+            done.add_done_callback(lambda future: self._committed(future, loop, told))
+        return (await asyncio.wrap_future(done))[0]
+
+    def notify(self, told: Callable[[int], None]) -> None:
+        """From now on, tell of each commit that added events; see `StateStore`."""
+        self._told = told
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the database and its directory."""
@@ -88,10 +109,25 @@ class SqliteStore:
         self._closed = True
         await asyncio.to_thread(self._stop)
 
-    async def _run(self, threads: ConnectionThreads, work: Callable[[Transaction], T]) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the state store is closed")
-        return await asyncio.wrap_future(threads.submit(work))
+
+    def _committed(
+        self,
+        future: Future[tuple[T, int]],
+        loop: asyncio.AbstractEventLoop,
+        told: Callable[[int], None],
+    ) -> None:
+        """Pass on, from the writer's thread, that a transaction is over."""
+        if future.cancelled() or future.exception():
+            return
+        _, newest = future.result()
+        if newest > self._newest_event:
+            self._newest_event = newest
+            # A loop that is closed has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(told, newest)
 
     def _stop(self) -> None:
         # The writer last: the last connection to close folds the write-ahead log into the file.

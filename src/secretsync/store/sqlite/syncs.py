@@ -90,6 +90,16 @@ class Syncs:
             [project_uid, after, limit],
         )
 
+    def list_all(self, after: tuple[str, str], limit: int) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            """
+            SELECT * FROM secret_syncs WHERE (project_uid, slug) > (?, ?)
+            ORDER BY project_uid, slug LIMIT ?
+            """,
+            [*after, limit],
+        )
+
     def uids(self, after: str, limit: int) -> Sequence[str]:
         found = self._database.execute(
             "SELECT uid FROM secret_syncs WHERE uid > ? ORDER BY uid LIMIT ?", [after, limit]

@@ -3,6 +3,7 @@
 from sqlite_utils import Database
 
 from secretsync.store.sqlite.connections import Connections
+from secretsync.store.sqlite.events import Events
 from secretsync.store.sqlite.idempotency import Idempotency
 from secretsync.store.sqlite.imports import Imports
 from secretsync.store.sqlite.key_states import KeyStates
@@ -30,6 +31,7 @@ class SqliteTransaction:
         self.runs = Runs(database)
         self.attempts = RunAttempts(database)
         self.pauses = Pauses(database)
+        self.events = Events(database)
         self.ledger = Ledger(database)
         self.key_states = KeyStates(database)
         self.idempotency = Idempotency(database)
