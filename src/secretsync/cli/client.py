@@ -1,7 +1,7 @@
 """The connection to the server: one channel, its stubs, deadlines, errors and pages."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cached_property, update_wrapper
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
@@ -116,6 +116,31 @@ class Client:
             return method(request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise from_rpc(error, self.state.address, seconds) from None
+
+    def stream(
+        self,
+        method: "grpc.UnaryStreamMultiCallable[RequestT, AnswerT]",
+        request: RequestT,
+        *,
+        timeout: float | None = None,
+    ) -> Generator[AnswerT]:
+        """Call a method that streams, and yield its messages. Closing the generator ends the call.
+
+        Args:
+            method: the stub's method.
+            request: its request.
+            timeout: seconds that the stream may last. Default: no limit.
+
+        Raises:
+            CliError: the stream failed.
+        """
+        call = method(request, timeout=timeout)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise from_rpc(error, self.state.address, timeout or 0) from None
+        finally:
+            call.cancel()
 
     def pages(
         self,

@@ -6,10 +6,11 @@ import time
 
 import grpc
 import pytest
-from cli_kit import Failure, FakeServer, Run, Terminal, struct
+from cli_kit import SYNCED, Failure, FakeServer, Run, Terminal, run_changed, struct
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from secretsync.cli import waiting
 from secretsync.v1.error_reason_pb2 import (
     ERROR_REASON_AUTHENTICATION_FAILED,
     ERROR_REASON_CANCELLED,
@@ -50,6 +51,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
 
 SYNC = "projects/shop/secretSyncs/dev"
 NAME = f"{SYNC}/runs/r1"
+RUNNING = SyncRun(name=NAME, state=RUN_STATE_RUNNING, attempt=1, max_attempts=5)
 QUEUED = SyncRun(name=NAME, state=RUN_STATE_PENDING, action=RUN_ACTION_SYNC, max_attempts=5)
 DONE = SyncRun(
     name=NAME,
@@ -111,6 +113,7 @@ def _sync(server: FakeServer) -> None:
 
 def test_run_waits_and_shows_what_was_done(server: FakeServer, run: Run) -> None:
     server.replies["GetSyncRun"] = [QUEUED, DONE]
+    server.streams["WatchSecretSyncs"] = [[SYNCED, run_changed(RUNNING), run_changed(DONE)]]
     result = run("sync", "run", "dev", "--request-id", "r")
     assert result.code == 0
     assert server.only("SyncSecrets", SyncSecretsRequest) == SyncSecretsRequest(
@@ -180,8 +183,11 @@ def test_the_wait_is_bounded(server: FakeServer, run: Run) -> None:
     assert "the run goes on; see `secretsync run get dev/r1`" in result.err
 
 
-def test_a_failed_poll_ends_the_wait(server: FakeServer, run: Run) -> None:
-    server.replies["GetSyncRun"] = Failure(grpc.StatusCode.UNAVAILABLE, "shutting down")
+def test_a_server_that_stays_away_ends_the_wait(
+    server: FakeServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.3)
+    server.streams["WatchSecretSyncs"] = [[Failure(grpc.StatusCode.UNAVAILABLE, "shutting down")]]
     result = run("sync", "run", "dev")
     assert result.code == 6
     assert "is not available: shutting down" in result.err
@@ -240,7 +246,7 @@ def test_import_shows_the_refusal(server: FakeServer, run: Run) -> None:
 def test_import_is_followed_like_any_run(server: FakeServer, run: Run) -> None:
     server.replies["ImportSecrets"] = QUEUED
     assert "succeeded" in run("sync", "import", "dev").out
-    assert server.methods == ["ImportSecrets", "GetSyncRun"]
+    assert server.methods == ["ImportSecrets", "WatchSecretSyncs", "GetSyncRun"]
 
 
 @pytest.mark.parametrize("name", ["dev/r1", NAME])
@@ -340,11 +346,12 @@ STOPPING = SyncRun(name=NAME, state=RUN_STATE_RUNNING, cancel_requested=True)
 def test_cancel_waits_until_the_run_has_stopped(server: FakeServer, run: Run, name: str) -> None:
     server.replies["CancelSyncRun"] = STOPPING
     server.replies["GetSyncRun"] = [STOPPING, CANCELLED]
+    server.streams["WatchSecretSyncs"] = [[SYNCED, run_changed(CANCELLED)]]
     result = run("run", "cancel", name, "--request-id", "r")
     assert (result.code, result.out) == (0, f"{NAME}: cancelled while it waited.\n")
     sent = server.only("CancelSyncRun", CancelSyncRunRequest)
     assert sent == CancelSyncRunRequest(name=NAME, request_id="r")
-    assert server.methods == ["CancelSyncRun", "GetSyncRun", "GetSyncRun"]
+    assert server.methods == ["CancelSyncRun", "WatchSecretSyncs", "GetSyncRun", "GetSyncRun"]
 
 
 def test_cancel_need_not_wait(server: FakeServer, run: Run) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cli_kit import OCTOPUS, Failure, FakeServer, Run, struct
+from cli_kit import OCTOPUS, SYNCED, Failure, FakeServer, Run, run_changed, struct
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -197,6 +197,9 @@ def test_create_waits_for_the_first_run(server: FakeServer, run: Run) -> None:
     server.replies["GetSyncRun"] = [
         SyncRun(name=RUN, state=RUN_STATE_PENDING),
         SyncRun(name=RUN, state=RUN_STATE_SUCCEEDED),
+    ]
+    server.streams["WatchSecretSyncs"] = [
+        [SYNCED, run_changed(SyncRun(name=RUN, state=RUN_STATE_SUCCEEDED))]
     ]
     result = run(*CREATE, "--wait")
     assert result.code == 0

@@ -88,6 +88,7 @@ def test_what_nobody_is_shown_is_no_event(scratch: Scratch, make: "Make") -> Non
         tx.runs.update(claimed)
         tx.ledger.put_intents("y-to-octopus", [make.entry(confirmed=False)])
         tx.runs.delete([claimed.uid])
+        tx.syncs.update(make.sync(initialized=True))
         assert tx.events.newest() == before
 
 

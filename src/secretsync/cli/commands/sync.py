@@ -9,6 +9,7 @@ from secretsync.cli.commands.sync_check import check_destination
 from secretsync.cli.commands.sync_keys import keys
 from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
+from secretsync.cli.commands.sync_watch import watch
 from secretsync.cli.condition_view import condition_text
 from secretsync.cli.framework import Change, Group, change_options, etag_option, page_options
 from secretsync.cli.inputs import confirm
@@ -47,6 +48,7 @@ sync.add_command(approve)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)
+sync.add_command(watch)
 
 
 @sync.command(

@@ -5,8 +5,9 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,13 @@ from secretsync.v1 import (
     secret_sync_service_pb2,
 )
 from secretsync.v1.secret_sync_service_pb2 import (
+    SYNC_CHANGE_RUN,
+    SYNC_CHANGE_SYNCED,
     Destination,
     DestinationMethod,
     DestinationOptionList,
+    SyncRun,
+    WatchSecretSyncsResponse,
 )
 
 SECRET = "hunter2-\u00e4\U0001f511-$HOME-#{Octopus}"
@@ -52,16 +57,26 @@ class Failure:
     details: Sequence[Message] = ()
 
 
+SYNCED = WatchSecretSyncsResponse(change=SYNC_CHANGE_SYNCED, cursor="start")
 Reply = Message | Failure | Callable[[Any], "Message | Failure"]
 
 
 class FakeServer:
-    """The four services on a loopback port; what they answer is up to the test."""
+    """The four services on a loopback port; what they answer is up to the test.
+
+    Attributes:
+        requests: method and request of every call, in order.
+        replies: what methods answer, by name; of a list, the last is answered ever again.
+        streams: what methods that stream send, likewise, before they go on without an end.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, Message]] = []
         self.requesters: list[str | None] = []
         self.replies: dict[str, Reply | list[Reply]] = {}
+        self.streams: dict[str, list[Sequence[Any]]] = {
+            "WatchSecretSyncs": [[SYNCED]],
+        }
         self._server = grpc.server(
             ThreadPoolExecutor(4),
             options=[("grpc.max_receive_message_length", MAX_REQUEST_BYTES)],
@@ -101,6 +116,8 @@ class FakeServer:
 
     def _handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[Any, Any]":
         answer_type = GetMessageClass(method.output_type)
+        if method.server_streaming:
+            return self._stream_handler(method)
 
         def handle(request: Message, context: grpc.ServicerContext) -> Message:
             self.requests.append((method.name, request))
@@ -120,6 +137,31 @@ class FakeServer:
             request_deserializer=GetMessageClass(method.input_type).FromString,
             response_serializer=answer_type.SerializeToString,
         )
+
+    def _stream_handler(self, method: MethodDescriptor) -> "grpc.RpcMethodHandler[Any, Any]":
+        def handle(request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
+            self.requests.append((method.name, request))
+            streams = self.streams[method.name]
+            for answer in streams.pop(0) if len(streams) > 1 else streams[0]:
+                if isinstance(answer, Failure):
+                    abort(context, answer)
+                yield answer
+            # As the real one: it does not end by itself.
+            ended = threading.Event()
+            if context.add_callback(ended.set):
+                ended.wait()
+
+        return grpc.unary_stream_rpc_method_handler(
+            handle,
+            request_deserializer=GetMessageClass(method.input_type).FromString,
+            response_serializer=GetMessageClass(method.output_type).SerializeToString,
+        )
+
+
+def run_changed(run: SyncRun, cursor: str = "next") -> WatchSecretSyncsResponse:
+    """Return what a stream says of a run that has changed."""
+    name = run.name.partition("/runs/")[0]
+    return WatchSecretSyncsResponse(change=SYNC_CHANGE_RUN, cursor=cursor, name=name, sync_run=run)
 
 
 def abort(context: grpc.ServicerContext, failure: Failure) -> None:

@@ -14,7 +14,7 @@ _NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
 _MARK = "lower(hex(randomblob(8)))"
 
 _SYNC_EVENT = """
-    CREATE TRIGGER {trigger} AFTER {change} ON secret_syncs
+    CREATE TRIGGER {trigger} AFTER {change}
     BEGIN
         INSERT INTO sync_events (mark, time, kind, project, sync_uid, sync_name)
         VALUES (
@@ -22,6 +22,11 @@ _SYNC_EVENT = """
             'projects/' || {row}.project || '/secretSyncs/' || {row}.slug
         );
     END
+"""
+# That a sync has written to its place for the first time is shown to nobody.
+_SYNC_UPDATE = """
+    UPDATE ON secret_syncs
+    WHEN OLD.initialized = NEW.initialized OR OLD.version <> NEW.version
 """
 _RUN_EVENT = """
     CREATE TRIGGER {trigger} AFTER {change}
@@ -86,9 +91,9 @@ def m0008_events(database: Database) -> None:
                 trigger=trigger, change=change, kind=kind, row=row, mark=_MARK, now=_NOW
             )
             for trigger, change, kind, row in (
-                ("secret_syncs_created", "INSERT", "sync-created", "NEW"),
-                ("secret_syncs_updated", "UPDATE", "sync-updated", "NEW"),
-                ("secret_syncs_deleted", "DELETE", "sync-deleted", "OLD"),
+                ("secret_syncs_created", "INSERT ON secret_syncs", "sync-created", "NEW"),
+                ("secret_syncs_updated", _SYNC_UPDATE, "sync-updated", "NEW"),
+                ("secret_syncs_deleted", "DELETE ON secret_syncs", "sync-deleted", "OLD"),
             )
         ),
         *(
