@@ -102,7 +102,7 @@ def test_every_reason_that_a_service_names_exists() -> None:
         comments = " ".join(re.findall(r"// ?(.*)", path.read_text()))
         named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", comments))
         codes = {code.name for code in grpc.StatusCode} | {"RUN_STATE", "KEY_ACTION"}
-        enums = {"OVERWRITE_DESTINATION", *(state.name for state in RunState)}
+        enums = {"OVERWRITE_DESTINATION", "KEEP_ALIVE", *(state.name for state in RunState)}
         unknown = {
             name
             for name in named - codes - enums

@@ -53,6 +53,7 @@ PARENTS = {
     "ListSecretImports": "Environment",
     "ListSyncRuns": "SecretSync",
     "ListSyncKeys": "SecretSync",
+    "WatchSecretSyncs": "SecretSync",
 }
 NONSENSE = (
     "",

@@ -99,8 +99,11 @@ class Service:
         """Call a method by its name, e.g. `CreateProject`."""
         for stub in (self.projects, self.secrets, self.connections, self.syncs):
             if hasattr(stub, method):
-                called: Awaitable[Any] = getattr(stub, method)(request)
-                return called
+                called: Any = getattr(stub, method)(request)
+                # Of a stream, the first message.
+                streams = isinstance(called, grpc.aio.UnaryStreamCall)
+                answer: Awaitable[Any] = called.read() if streams else called
+                return answer
         raise AssertionError(f"no service has a method {method}")
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secretsync.domain.entities import RunState
+from secretsync.domain.pauses import Pause
 from secretsync.domain.problems import Reason
 from secretsync.domain.watching import EventKind, Position, SyncEvent, WatchScope
 from secretsync.store.sqlite import SqliteStore
@@ -124,6 +125,38 @@ def test_statements_that_change_many_runs_are_seen(scratch: Scratch, make: "Make
         assert told(events(tx, after=before)) == [
             ("run-changed", f"sync-{number}", "pending") for number in range(3)
         ]
+
+
+@pytest.mark.parametrize(
+    ("holder", "held"),
+    [
+        ({"name": "n", "sync_uid": "y-s1"}, {"s1"}),
+        ({"name": "n", "connection_uid": "c-octopus"}, {"s1", "to-octopus"}),
+        ({"name": "-"}, {"s1", "s2", "to-octopus"}),
+    ],
+    ids=["sync", "connection", "all"],
+)
+def test_what_a_pause_holds_or_lets_go_has_changed(
+    scratch: Scratch, make: "Make", holder: dict[str, str], held: set[str]
+) -> None:
+    with scratch() as tx:
+        tx.connections.insert(make.connection("other"))
+        tx.syncs.insert(make.sync("s1"))
+        tx.syncs.insert(make.sync("s2", connection_uid="c-other"))
+        for change in (
+            lambda: tx.pauses.put(Pause(create_time=make.now, **holder)),
+            lambda: tx.pauses.delete(holder["name"]),
+        ):
+            before = tx.events.newest().seq
+            change()
+            found = events(tx, after=before)
+            assert {each.kind for each in found} == {EventKind.SYNC_UPDATED}
+            assert sorted(each.sync_name.rpartition("/")[2] for each in found) == sorted(held)
+        tx.pauses.put(Pause(create_time=make.now, **holder))
+        before = tx.events.newest().seq
+        for uid in ("y-s1", "y-s2", "y-to-octopus"):
+            tx.syncs.delete(uid)
+        assert {each.kind for each in events(tx, after=before)} == {EventKind.SYNC_DELETED}
 
 
 def test_scopes(scratch: Scratch, make: "Make") -> None:

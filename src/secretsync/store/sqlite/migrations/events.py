@@ -56,6 +56,19 @@ _RUN_UPDATE = """
 """
 
 
+# A pause holds a sync, all syncs of a connection, or all: each of these is shown as paused.
+_PAUSE_EVENT = """
+    CREATE TRIGGER {trigger} AFTER {change} ON pauses WHEN {condition}
+    BEGIN
+        INSERT INTO sync_events (mark, time, kind, project, sync_uid, sync_name)
+        SELECT
+            {mark}, {now}, 'sync-updated', project, uid,
+            'projects/' || project || '/secretSyncs/' || slug
+        FROM secret_syncs {where};
+    END
+"""
+
+
 @migrations()
 def m0008_events(database: Database) -> None:
     """What happened to syncs and runs, in order, for those who watch."""
@@ -101,6 +114,30 @@ def m0008_events(database: Database) -> None:
             for trigger, change in (
                 ("runs_queued", "INSERT ON runs"),
                 ("runs_changed", _RUN_UPDATE),
+            )
+        ),
+        *(
+            _PAUSE_EVENT.format(
+                trigger=f"pauses_{change}_{scope}".lower(),
+                change=change,
+                condition=condition.format(row=row),
+                where=where.format(row=row),
+                mark=_MARK,
+                now=_NOW,
+            )
+            for change, row in (("INSERT", "NEW"), ("DELETE", "OLD"))
+            for scope, condition, where in (
+                ("sync", "{row}.sync_uid IS NOT NULL", "WHERE uid = {row}.sync_uid"),
+                (
+                    "connection",
+                    "{row}.connection_uid IS NOT NULL",
+                    "WHERE connection_uid = {row}.connection_uid ORDER BY uid",
+                ),
+                (
+                    "all",
+                    "{row}.sync_uid IS NULL AND {row}.connection_uid IS NULL",
+                    "ORDER BY project_uid, slug",
+                ),
             )
         ),
         f"""
