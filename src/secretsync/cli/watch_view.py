@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from secretsync.cli.condition_view import condition_text
 from secretsync.cli.names import short_name
 from secretsync.cli.run_view import action_text, reason_text, state_text
 from secretsync.cli.waiting import MOVING, describe
@@ -10,6 +11,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     SYNC_CHANGE_PRESENT,
     SYNC_CHANGE_PROGRESS,
     SYNC_CHANGE_RUN,
+    SYNC_CHANGE_UPDATED,
     RunState,
     RunStatus,
     SecretSync,
@@ -44,14 +46,16 @@ def _text_of(message: WatchSecretSyncsResponse) -> str:
         return _present_text(message.secret_sync)
     if message.change in {SYNC_CHANGE_RUN, SYNC_CHANGE_PROGRESS}:
         return _run_text(message.sync_run)
-    return enum_text(SyncChange.DESCRIPTOR, message.change, "SYNC_CHANGE_")
+    words = enum_text(SyncChange.DESCRIPTOR, message.change, "SYNC_CHANGE_")
+    if message.change == SYNC_CHANGE_UPDATED and message.HasField("secret_sync"):
+        words += f", {condition_text(message.secret_sync)}"
+    return words
 
 
 def _present_text(sync: SecretSync) -> str:
-    words = "" if sync.is_enabled else "disabled, "
     statuses = (("sync", sync.sync_status), ("removal", sync.remove_status))
     told = [f"last {kind} {_status_text(status)}" for kind, status in statuses if status.last_run]
-    return words + (", ".join(told) or "has not run yet")
+    return ", ".join([condition_text(sync), *(told or ["has not run yet"])])
 
 
 def _status_text(status: RunStatus) -> str:

@@ -22,6 +22,8 @@ from secretsync.v1.secret_sync_service_pb2 import (
     SYNC_CHANGE_PROGRESS,
     SYNC_CHANGE_RUN,
     SYNC_CHANGE_UPDATED,
+    SYNC_CONDITION_DISABLED,
+    SYNC_CONDITION_PAUSED,
     RunProgress,
     RunStatus,
     SecretSync,
@@ -75,6 +77,7 @@ def test_each_change_is_a_line(server: FakeServer, run: Run) -> None:
         RUN_STATE_FAILED, message="no key", error_reason=ERROR_REASON_AUTHENTICATION_FAILED
     )
     progress = sync_run(RUN_STATE_RUNNING, progress=RunProgress(step="writing", done=1, total=2))
+    paused = SecretSync(condition=SYNC_CONDITION_PAUSED)
     server.streams["WatchSecretSyncs"] = [
         [
             WatchSecretSyncsResponse(
@@ -82,20 +85,21 @@ def test_each_change_is_a_line(server: FakeServer, run: Run) -> None:
                 cursor="p",
                 name=SYNC,
                 secret_sync=SecretSync(
-                    is_enabled=False,
+                    condition=SYNC_CONDITION_DISABLED,
                     sync_status=RunStatus(
                         state=RUN_STATE_FAILED, last_run=NAME, message="no such key"
                     ),
                     remove_status=RunStatus(state=RUN_STATE_SUCCEEDED, last_run=NAME),
                 ),
             ),
-            change(SYNC_CHANGE_PRESENT, secret_sync=SecretSync(is_enabled=True)),
+            change(SYNC_CHANGE_PRESENT, secret_sync=paused),
             SYNCED,
             change(SYNC_CHANGE_RUN, sync_run=sync_run(RUN_STATE_RUNNING)),
             change(SYNC_CHANGE_PROGRESS, sync_run=progress),
             change(SYNC_CHANGE_RUN, sync_run=failed),
             change(SYNC_CHANGE_RUN, sync_run=removed),
             WatchSecretSyncsResponse(change=SYNC_CHANGE_KEEP_ALIVE, cursor="k"),
+            change(SYNC_CHANGE_UPDATED, secret_sync=paused),
             change(SYNC_CHANGE_UPDATED),
             change(SYNC_CHANGE_DELETED),
             END,
@@ -106,11 +110,12 @@ def test_each_change_is_a_line(server: FakeServer, run: Run) -> None:
     first, *lines = result.out.splitlines()
     assert first.endswith("  dev  disabled, last sync failed: no such key, last removal succeeded")
     assert lines == [
-        "12:00:00  dev  has not run yet",
+        "12:00:00  dev  paused, has not run yet",
         "12:00:00  dev  sync 01234567 running",
         "12:00:00  dev  sync 01234567 writing 1/2",
         "12:00:00  dev  sync 01234567 failed (AUTHENTICATION_FAILED): no key",
         "12:00:00  dev  remove 01234567 succeeded: 2 deleted",
+        "12:00:00  dev  updated, paused",
         "12:00:00  dev  updated",
         "12:00:00  dev  deleted",
     ]
