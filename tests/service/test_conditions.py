@@ -75,6 +75,40 @@ async def test_a_run_that_waits_for_another_attempt(web: Service, recorder: Reco
     assert await condition(web) == pb.SYNC_CONDITION_CANCELLED
 
 
+async def test_a_plan_that_waits_for_approval(web: Service) -> None:
+    await web.update_sync(sync_options=pb.SyncOptions(require_approval=True))
+    run = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+    await web.until(run.name, pb.RUN_STATE_AWAITING_APPROVAL)
+    assert await condition(web) == pb.SYNC_CONDITION_AWAITING_APPROVAL
+    plan = (await web.run(run.name)).plan
+    approved = pb.SyncSecretsRequest(name=SYNC, fingerprint=plan.fingerprint)
+    await web.ended((await web.syncs.SyncSecrets(approved)).name)
+    assert await condition(web) == pb.SYNC_CONDITION_SYNCED
+
+
+async def test_a_guard_that_tripped(web: Service) -> None:
+    await web.trigger()
+    await web.delete("A", "B")
+    await web.trigger()
+    assert await condition(web) == pb.SYNC_CONDITION_GUARD_TRIPPED
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ({"A"}, pb.SYNC_CONDITION_PARTIALLY_SYNCED),
+        ({"A", "B"}, pb.SYNC_CONDITION_BLOCKED),
+    ],
+)
+async def test_keys_that_are_refused(
+    web: Service, recorder: Recorder, refused: set[str], expected: Condition
+) -> None:
+    recorder.refused = refused
+    await web.trigger()
+    assert await condition(web) == expected
+    assert "SecretSyncService.ListSyncKeys" in (await web.sync()).next_actions
+
+
 async def test_an_answer_to_a_change_has_it_too(web: Service) -> None:
     updated = await web.update_sync(is_enabled=False)
     assert updated.condition == pb.SYNC_CONDITION_DISABLED

@@ -2,7 +2,11 @@
 
 from secretsync.cli.names import short_name
 from secretsync.cli.words import enum_text
-from secretsync.v1.secret_sync_service_pb2 import SecretSync, SyncCondition
+from secretsync.v1.secret_sync_service_pb2 import (
+    SYNC_CONDITION_AWAITING_APPROVAL,
+    SecretSync,
+    SyncCondition,
+)
 
 # {sync}, {connection}, {destination} and {environment} are those of the sync.
 COMMANDS = {
@@ -23,6 +27,9 @@ COMMANDS = {
     "SecretService.ListSecrets": "secretsync secret list --environment {environment}",
     "SecretService.ListSecretImports": "secretsync secret-import list --environment {environment}",
 }
+_RUNS = ("SecretSyncService.SyncSecrets", "SecretSyncService.RemoveSecrets")
+_APPROVE = "secretsync sync approve {sync}"
+"""Shows the plan that waits, and runs what it is a plan of with its fingerprint."""
 _RESUME = "SecretSyncService.ResumeSyncing"
 _RESUME_COMMANDS = {"secretSyncs": "resume sync", "connections": "resume connection"}
 
@@ -45,6 +52,8 @@ def next_words(sync: SecretSync, action: str) -> list[str]:
     """Return what to type for a method of the API; one that a newer server names stays as it is."""
     if action == _RESUME:
         return [_resume_words(pause.name) for pause in sync.pauses]
+    if sync.condition == SYNC_CONDITION_AWAITING_APPROVAL and action in _RUNS:
+        action = _APPROVE
     names = {
         "sync": short_name(sync.name),
         "connection": short_name(sync.connection),

@@ -7,7 +7,11 @@ from secretsync.cli.condition_view import COMMANDS, next_words
 from secretsync.cli.main import cli
 from secretsync.domain import meanings
 from secretsync.v1.pause_pb2 import Pause
-from secretsync.v1.secret_sync_service_pb2 import SecretSource, SecretSync
+from secretsync.v1.secret_sync_service_pb2 import (
+    SYNC_CONDITION_AWAITING_APPROVAL,
+    SecretSource,
+    SecretSync,
+)
 
 SYNC = SecretSync(
     name="projects/shop/secretSyncs/web",
@@ -51,6 +55,9 @@ def test_the_names_are_those_of_the_sync() -> None:
         "secretsync resume connection octopus",
         "secretsync resume all",
     ]
+    waits = SecretSync(name=SYNC.name, condition=SYNC_CONDITION_AWAITING_APPROVAL)
+    for action in (meanings.SYNC, meanings.REMOVE):
+        assert next_words(waits, action) == ["secretsync sync approve web"]
     assert next_words(SYNC, "NewService.NewMethod") == ["NewService.NewMethod"]
 
 
