@@ -62,6 +62,9 @@ OF_CALLS = {
     Reason.SECRETS_LEFT_BEHIND,
     Reason.RUN_ENDED,
     Reason.SYNC_OVERLAP,
+    Reason.CURSOR_EXPIRED,
+    Reason.TOO_MANY_WATCHERS,
+    Reason.SHUTTING_DOWN,
     Reason.APPROVAL_REQUIRED,  # a run waits instead
     # Of a run that waits; the pause itself says more, and without one it waits for its turn.
     Reason.PAUSED,
