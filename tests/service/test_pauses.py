@@ -134,6 +134,10 @@ class TestRuns:
         await web.put({"C": "c"})
         plan = await web.syncs.PlanSecretSync(pb.PlanSecretSyncRequest(name=SYNC))
         assert plan.counts.create == 1
+        [warning] = plan.warnings
+        assert warning == (
+            "The sync is paused, so a run that does this waits until everything is resumed."
+        )
         await web.update_sync(description="changed")
         await web.add_sync("new", source=pb.SecretSource(environment=DEV))
 

@@ -7,6 +7,7 @@ from typing import Any
 from secretsync.adapter import PlanRequest
 from secretsync.crypto import Vault
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.pauses import holding, names_holding, waits_for
 from secretsync.domain.plans import SyncPlan
 from secretsync.engine.gate import guard_text, told
 from secretsync.engine.report import bounded
@@ -50,6 +51,7 @@ class Planning:
         run = _would_be_run(sync, action, now)
         self.work: Work = Preparation(registry, vault, lambda: now).of(tx, run)
         self._is_running = tx.runs.running(sync.uid) is not None
+        self._pauses = holding(sync, tx.pauses.named(names_holding(sync)))
 
     async def make(self, means: dict[str, Any]) -> SyncPlan:
         """Ask the adapter, and return the plan.
@@ -74,6 +76,10 @@ class Planning:
             warnings.append("A run of this sync is under way, which may change what is planned.")
         if self.work.action is RunAction.SYNC and not self.work.sync.is_enabled:
             warnings.append("The sync is disabled, so no run does this until it is enabled.")
+        if self._pauses:
+            warnings.append(
+                f"The sync is paused, so a run that does this {waits_for(self._pauses)}."
+            )
         return warnings
 
 

@@ -1,5 +1,6 @@
 """Pauses: a kill switch for one sync, for the syncs of a connection, or for everything."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from secretsync.domain import names
@@ -49,6 +50,14 @@ def list_pauses(tx: Transaction, request: PageRequest) -> Page[Pause]:
 def pauses_of(tx: Transaction, resource: SecretSync | Connection) -> tuple[Pause, ...]:
     """Return the pauses that hold a sync, or the syncs of a connection, the narrowest first."""
     return holding(resource, tx.pauses.named(names_holding(resource)))
+
+
+def pauses_of_each(
+    tx: Transaction, resources: Sequence[SecretSync | Connection]
+) -> Mapping[str, tuple[Pause, ...]]:
+    """Return by uid what `pauses_of` returns; with one statement, however many they are."""
+    found = tx.pauses.named(name for each in resources for name in names_holding(each))
+    return {each.uid: holding(each, found) for each in resources}
 
 
 def pauses_of_run(tx: Transaction, run: SyncRun) -> tuple[Pause, ...]:

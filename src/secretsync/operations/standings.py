@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from secretsync.domain.conditions import Status, status_of
 from secretsync.domain.entities import RunAction, SecretSync, SyncRun
-from secretsync.domain.pauses import Pause, holding, names_holding
+from secretsync.domain.pauses import Pause
+from secretsync.operations.pauses import pauses_of_each
 from secretsync.store.protocol import Transaction
 
 
@@ -27,10 +28,10 @@ class Standing:
 def standings(tx: Transaction, syncs: Sequence[SecretSync]) -> Mapping[str, Standing]:
     """Return how syncs stand, by uid; a few statements, however many they are."""
     latest = tx.runs.latest([sync.uid for sync in syncs])
-    pauses = tx.pauses.named(name for sync in syncs for name in names_holding(sync))
+    pauses = pauses_of_each(tx, syncs)
     found = {}
     for sync in syncs:
         newest = {action: run for action in RunAction if (run := latest.get((sync.uid, action)))}
-        held = holding(sync, pauses)
+        held = pauses[sync.uid]
         found[sync.uid] = Standing(newest=newest, pauses=held, status=status_of(sync, newest, held))
     return found

@@ -1,15 +1,18 @@
 """ConnectionService."""
 
+from collections.abc import Sequence
+
 from google.protobuf.empty_pb2 import Empty
 
 from secretsync.domain import entities
 from secretsync.domain.etags import etag_of
 from secretsync.domain.masks import select_fields
+from secretsync.domain.pauses import Pause
 from secretsync.domain.problems import Violations
 from secretsync.operations import connections, lookups, options
 from secretsync.operations.app import App
 from secretsync.operations.destinations import destination_slug
-from secretsync.operations.pauses import pauses_of
+from secretsync.operations.pauses import pauses_of, pauses_of_each
 from secretsync.services.pauses import pause_messages
 from secretsync.services.translate import (
     Context,
@@ -82,8 +85,9 @@ class ConnectionServicer(ConnectionServiceServicer):
     ) -> pb.ListConnectionsResponse:
         def work(tx: Transaction) -> pb.ListConnectionsResponse:
             page = connections.list_connections(tx, request.parent, page_of(request))
+            found = pauses_of_each(tx, page.items)
             return pb.ListConnectionsResponse(
-                connections=[connection_message(tx, each) for each in page.items],
+                connections=[_message(each, found[each.uid]) for each in page.items],
                 next_page_token=page.next_token,
             )
 
@@ -158,6 +162,10 @@ class ConnectionServicer(ConnectionServiceServicer):
 
 def connection_message(tx: Transaction, connection: entities.Connection) -> pb.Connection:
     """Return a connection as the API shows it: without its credentials."""
+    return _message(connection, pauses_of(tx, connection))
+
+
+def _message(connection: entities.Connection, pauses: Sequence[Pause]) -> pb.Connection:
     return pb.Connection(
         name=connection.name,
         uid=connection.uid,
@@ -170,5 +178,5 @@ def connection_message(tx: Transaction, connection: entities.Connection) -> pb.C
         etag=etag_of(connection),
         create_time=timestamp(connection.create_time),
         update_time=timestamp(connection.update_time),
-        pauses=pause_messages(pauses_of(tx, connection)),
+        pauses=pause_messages(pauses),
     )
