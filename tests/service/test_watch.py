@@ -231,7 +231,7 @@ async def test_an_unexpected_error_tells_nothing_internal(
     await at_rest(shop)
     async with watching(shop) as watcher:
         await watcher.until("synced")
-        await shop.tamper("UPDATE secret_syncs SET options = 'broken' WHERE slug = 'web'")
+        await shop.tamper("UPDATE secret_syncs SET options = 'broken', version = 2")
         messages, refusal = await watcher.end()
     assert messages == []
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")

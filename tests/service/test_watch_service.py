@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
-from service_kit import PATIENCE, SHOP, SYNC, Service, running
+from service_kit import PATIENCE, SHOP, SYNC, Service, running, wait_for
 from watching_kit import ALL, Watcher, told, watching
 
+from secretsync.cli.main import main
 from secretsync.operations.watching import PAGE, _Stream
 from secretsync.store.protocol import Transaction
 from secretsync.v1 import secret_sync_service_pb2 as pb
@@ -32,8 +35,8 @@ async def touch(service: Service, count: int) -> None:
     def change(tx: Transaction) -> None:
         sync = tx.syncs.by_uid(uid)
         assert sync
-        for _ in range(count):
-            tx.syncs.update(sync)
+        for number in range(count):
+            tx.syncs.update(replace(sync, version=sync.version + 1 + number))
 
     uid = (await service.sync()).uid
     await service.server.app.store.write(change)
@@ -72,6 +75,29 @@ async def test_a_restart_loses_nothing_and_repeats_nothing(tmp_path: Path) -> No
             ("web run running", cut_short, 1),
             ("web run succeeded", cut_short, 1),
         ]
+
+
+async def test_the_wait_of_a_command_outlasts_a_restart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(tmp_path, shutdown_grace=0.1) as service:
+        await prepare(service)
+        service.recorder.open.clear()
+        run = (await service.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))).name
+        await service.until(run, pb.RUN_STATE_RUNNING)
+        address = service.server.address
+        words = ["run", "get", run, "--wait", "--json", "--address", address]
+        command = asyncio.create_task(asyncio.to_thread(main, words))
+
+        async def watched() -> bool | None:
+            return service.server.app.watchers._open == 1 or None
+
+        await wait_for(watched)
+        service.recorder.open = asyncio.Event()
+    assert not command.done()
+    async with running(tmp_path, listen=address), asyncio.timeout(PATIENCE):
+        assert await command == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "RUN_STATE_SUCCEEDED"
 
 
 async def test_a_cursor_of_another_database_is_refused(tmp_path: Path) -> None:

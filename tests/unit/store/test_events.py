@@ -55,6 +55,14 @@ def test_each_change_of_a_sync_is_an_event(scratch: Scratch, make: "Make") -> No
         assert len({each.position.mark for each in found}) == 3
 
 
+def test_the_next_time_of_a_schedule_is_shown(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.syncs.update(make.sync(next_run_time=make.at(1)))
+        tx.syncs.update(make.sync(next_run_time=make.at(1)))
+        tx.syncs.update(make.sync())
+        assert told(events(tx))[1:] == [("sync-updated", "to-octopus")] * 2
+
+
 def test_each_change_of_a_run_is_an_event_with_the_run_as_it_was_then(
     scratch: Scratch, make: "Make"
 ) -> None:
@@ -89,7 +97,7 @@ def test_what_nobody_is_shown_is_no_event(scratch: Scratch, make: "Make") -> Non
         tx.runs.update(claimed)
         tx.ledger.put_intents("y-to-octopus", [make.entry(confirmed=False)])
         tx.runs.delete([claimed.uid])
-        tx.syncs.update(make.sync(initialized=True))
+        tx.syncs.update(make.sync(initialized=True, clock_time=make.now))
         assert tx.events.newest() == before
 
 

@@ -23,10 +23,11 @@ _SYNC_EVENT = """
         );
     END
 """
-# That a sync has written to its place for the first time is shown to nobody.
+# Each change of the settings has a version of its own. How a sync's keys stand changes with its
+# runs, which are events themselves, and the rest is shown to nobody.
 _SYNC_UPDATE = """
     UPDATE ON secret_syncs
-    WHEN OLD.initialized = NEW.initialized OR OLD.version <> NEW.version
+    WHEN OLD.version <> NEW.version OR OLD.next_run_time IS NOT NEW.next_run_time
 """
 _RUN_EVENT = """
     CREATE TRIGGER {trigger} AFTER {change}
