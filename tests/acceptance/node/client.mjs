@@ -90,12 +90,20 @@ secretsync.close();
 
 /** Returns a run once it has ended. */
 async function ended(name) {
-  for (let attempt = 0; attempt < 600; attempt += 1) {
-    const run = await secretsync.syncs.getSyncRun({ name });
-    if (["RUN_STATE_SUCCEEDED", "RUN_STATE_FAILED"].includes(run.state)) return run;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  const parent = name.split("/runs/")[0];
+  const messages = secretsync.syncs.watchSecretSyncs({ parent });
+  messages.on("error", () => {}); // cancelling it is one
+  try {
+    for await (const { cursor, change, syncRun } of messages) {
+      if (!cursor) throw new Error("a message without a cursor");
+      // Once the present state has been told, no change can be missed any more.
+      if (change !== "SYNC_CHANGE_SYNCED" && syncRun?.name !== name) continue;
+      const run = await secretsync.syncs.getSyncRun({ name });
+      if (["RUN_STATE_SUCCEEDED", "RUN_STATE_FAILED"].includes(run.state)) return run;
+    }
+  } finally {
+    messages.cancel();
   }
-  throw new Error(`${name} has not ended within a minute`);
 }
 
 function described({ status, details, reason, domain, metadata, violations }) {

@@ -19,7 +19,8 @@ const rpc = protoLoader.loadSync(fileURLToPath(new URL("google_rpc.proto", impor
  * @param address HOST:PORT
  * @param protos the directory that holds secretsync/v1/*.proto
  * @returns {projects, secrets, connections, syncs, close()}; each method takes a request and,
- *   optionally, {seconds: how long it may take (default 30), signal: an AbortSignal that cancels it}
+ *   optionally, {seconds: how long it may take (default 30), signal: an AbortSignal that cancels it};
+ *   those that stream take a request, and return what `for await` reads the messages from
  */
 export function connect(address, protos) {
   const files = Object.values(services).map(([, file]) => `secretsync/v1/${file}.proto`);
@@ -30,9 +31,11 @@ export function connect(address, protos) {
   const stubs = [];
   for (const [name, [service]] of Object.entries(services)) {
     const stub = new loaded.secretsync.v1[service](address, grpc.credentials.createInsecure());
-    const methods = Object.values(stub.constructor.service).map(({ originalName }) => [
+    const methods = Object.values(stub.constructor.service).map(({ originalName, responseStream }) => [
       originalName,
-      (request, how) => call(stub, originalName, request, how),
+      responseStream
+        ? (request) => stub[originalName](request)
+        : (request, how) => call(stub, originalName, request, how),
     ]);
     clients[name] = Object.fromEntries(methods);
     stubs.push(stub);
