@@ -227,7 +227,7 @@ def carry_changes_over(
 
     cli.out("secret", "delete", "EMPTY", "-e", "dev")
     deleted = cli.json("run", "get", "dev", "--wait")
-    counts = {"created": 0, "updated": 0, "unchanged": 5, "deleted": 1, "skipped": 0}
+    counts = {"created": 0, "updated": 0, "unchanged": 5, "deleted": 1, "skipped": 0, "failed": 0}
     assert (deleted["trigger"], deleted["counts"]) == ("RUN_TRIGGER_SOURCE_CHANGE", counts)
     del at_octopus["EMPTY", "Environments-1"]
     at_octopus["TOKEN", "Environments-1"] = ROTATED

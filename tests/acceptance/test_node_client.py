@@ -57,7 +57,7 @@ def test_node_does_the_main_job(
     assert [each["method"] for each in first["httpRequests"]] == ["GET", "PUT", "GET"]
     assert second["state"] == "RUN_STATE_SUCCEEDED"
     assert second["trigger"] == "RUN_TRIGGER_SOURCE_CHANGE"
-    counts = {"created": 0, "updated": 1, "unchanged": 2, "deleted": 0, "skipped": 0}
+    counts = {"created": 0, "updated": 1, "unchanged": 2, "deleted": 0, "skipped": 0, "failed": 0}
     assert second["counts"] == counts
     assert octopus.held() == {
         ("Web:EMPTY", "Environments-1"): "",
