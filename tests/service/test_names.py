@@ -28,6 +28,7 @@ SHAPES = {
     "SecretImport": "projects/{}/environments/{}/secretImports/{}",
     "Connection": "projects/{}/connections/{}",
     "SecretSync": "projects/{}/secretSyncs/{}",
+    "FormerPlace": "projects/{}/secretSyncs/{}/formerPlaces/{}",
     "SyncRun": "projects/{}/secretSyncs/{}/runs/{}",
     "Destination": "destinations/{}",
 }
@@ -43,6 +44,8 @@ KINDS = {
     "CancelSyncRun": "SyncRun",
     "PauseSyncing": "SecretSync",
     "ResumeSyncing": "SecretSync",
+    "CleanUpSecretSync": "SecretSync",
+    "ForgetFormerPlace": "FormerPlace",
 }
 PARENTS = {
     "SetSecrets": "Environment",
@@ -168,7 +171,7 @@ async def test_a_name_of_nothing_is_not_found(prepared: Service, method: MethodD
     before = prepared.dump()
     shape = SHAPES[kind_of(method)]
     parts = ["shop", "dev" if "environments" in shape else "web", UID][: shape.count("{}")]
-    ends = {"SecretImport", "SyncRun"}
+    ends = {"SecretImport", "SyncRun", "FormerPlace"}
     last = UID if kind_of(method) in ends else "missing"
     names = [shape.format(*parts[:-1], last)]
     if len(parts) > 1:

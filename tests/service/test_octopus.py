@@ -157,31 +157,6 @@ async def test_a_library_variable_set(octopus: Service, sandbox: Sandbox) -> Non
     assert sandbox.inspect(LIBRARY_SET)["Variables"] == []
 
 
-async def test_a_sync_moves_between_project_and_library_set_without_leaving_secrets(
-    octopus: Service, sandbox: Sandbox
-) -> None:
-    foreign = sandbox.inspect(SET)["Variables"]
-    await octopus.put({"TOKEN": "hunter2"})
-    await add_sync(octopus, is_auto_sync_enabled=False)
-    await octopus.trigger()
-    for place, elsewhere in ((PLACE, LIBRARY), (LIBRARY, PLACE)):
-        move = octopus.update_sync(["destination_config"], destination_config=struct(elsewhere))
-        refusal = await refused(move)
-        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
-        assert refusal.reason == "SECRETS_LEFT_BEHIND"
-        assert (await octopus.sync()).destination_config == struct(place)
-
-        await octopus.remove()
-        await octopus.update_sync(["destination_config"], destination_config=struct(elsewhere))
-        await octopus.trigger()
-        rows = [*sandbox.inspect(SET)["Variables"], *sandbox.inspect(LIBRARY_SET)["Variables"]]
-        (ours,) = [row for row in rows if row["Name"] == "TOKEN"]
-        assert ("TenantTag" in ours["Scope"]) == (elsewhere is LIBRARY)
-    await octopus.remove()
-    assert sandbox.inspect(SET)["Variables"] == foreign
-    assert sandbox.inspect(LIBRARY_SET)["Variables"] == []
-
-
 async def test_a_project_in_git_warns_of_variables_that_are_there_twice(
     octopus: Service, sandbox: Sandbox
 ) -> None:

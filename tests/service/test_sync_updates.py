@@ -220,30 +220,24 @@ async def test_a_sync_whose_folder_vanished_can_be_changed_but_not_pointed_to_no
     )
 
 
-async def test_a_change_of_the_place_waits_until_the_secrets_are_removed(
+async def test_a_change_of_the_place_takes_the_secrets_along(
     shop: Service, recorder: Recorder
 ) -> None:
     await shop.put({"K": "v"})
     await shop.connect("other", credentials={"server": "two", "token": TOKEN})
     await shop.add_sync()
     await shop.quiet()
-    before = shop.dump()
-    for moved in ({"destination_config": struct({"place": "there"})}, {"connection": OTHER}):
-        refusal = await refused(shop.update_sync(**moved))
-        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
-        assert refusal.reason == "SECRETS_LEFT_BEHIND"
-        assert refusal.metadata == {"resource": SYNC}
-        assert "RemoveSecrets" in refusal.message
-    assert shop.dump() == before
     same_place = struct({"place": "web", "labels": ["new"]})
     await shop.update_sync(destination_config=same_place)
     await shop.quiet()
-
-    await shop.update_sync(is_auto_sync_enabled=False)
-    await shop.remove()
-    await shop.update_sync(destination_config=struct({"place": "there"}))
-    assert (await shop.trigger()).counts.created == 1
+    assert recorder.calls("remove") == []
+    moved = struct({"place": "there"})
+    await shop.update_sync(connection=OTHER, destination_config=moved)
+    await shop.quiet()
     assert (recorder.held["web"], recorder.held["there"]) == ({}, {"K": "v"})
+    [removal] = recorder.calls("remove")
+    assert removal.credentials.server == "one"
+    assert recorder.calls("sync")[-1].credentials.server == "two"
 
 
 async def test_a_connection_of_another_destination_changes_the_destination(

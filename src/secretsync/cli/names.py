@@ -86,6 +86,23 @@ def run_name(state: State, given: str) -> tuple[str, str]:
     return sync, f"{sync}/runs/{match[2]}" if match[2] else ""
 
 
+def former_place_name(state: State, given: str) -> str:
+    """Return the name of a former place of a sync.
+
+    Args:
+        state: has the project of `--project`.
+        given: `SYNC/PLACE`, or the full name.
+
+    Raises:
+        CliError: as for project_name.
+    """
+    full = re.fullmatch(r"(projects/[^/]+/secretSyncs/[^/]+)/formerPlaces/([^/]+)", given)
+    match = full or re.fullmatch(r"([^/]+)/([^/]+)", given)
+    if match is None:
+        raise _not_a_name(given, "projects/{project}/secretSyncs/{secretSync}/formerPlaces/{place}")
+    return f"{child_name(state, 'secretSyncs', match[1])}/formerPlaces/{match[2]}"
+
+
 def short_name(name: str) -> str:
     """Return the last part of a resource name."""
     return name.rpartition("/")[2]

@@ -47,7 +47,7 @@ def state_text(run: SyncRun) -> str:
 
 
 def action_text(run: SyncRun) -> str:
-    """Return what a run does: `sync` or `remove`."""
+    """Return what a run does, e.g. `sync` or `clean-up`."""
     return enum_text(RunAction.DESCRIPTOR, run.action, "RUN_ACTION_")
 
 

@@ -9,6 +9,7 @@ from secretsync.cli.names import short_name
 from secretsync.cli.output import note, print_fields, print_json, print_message, say, to_dict
 from secretsync.cli.overlap_view import policy_word
 from secretsync.cli.pause_view import check_not_paused, pause_fields
+from secretsync.cli.place_view import show_former_places
 from secretsync.cli.run_view import fail_unless_succeeded, show_ended_run
 from secretsync.cli.schedule_options import schedule_text
 from secretsync.cli.sync_options import BEHAVIORS
@@ -73,6 +74,7 @@ def show_sync(sync: SecretSync) -> None:
             ("ETag", sync.etag),
         ]
     )
+    show_former_places(sync.former_places)
 
 
 def key_counts_text(counts: KeyStateCounts) -> str:

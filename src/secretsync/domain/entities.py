@@ -221,6 +221,8 @@ class RunAction(StrEnum):
 
     SYNC = "sync"
     REMOVE = "remove"
+    CLEAN_UP = "clean-up"
+    """Takes away what the sync put at a former place."""
 
 
 class RunTrigger(StrEnum):
@@ -293,6 +295,8 @@ class SyncRun:
         may_have_written: whether an attempt of it that came to no result may have written.
         plan: what it was about to do when it was stopped: by a guard, for approval, or because it
             is not what was approved.
+        place_uid: the former place that a CLEAN_UP is about; empty of all others, which are about
+            where the sync leads to.
     """
 
     uid: str
@@ -325,6 +329,7 @@ class SyncRun:
     requester: str = ""
     retries: int = 0
     attempts: tuple[RunAttempt, ...] = ()
+    place_uid: str = ""
 
     @property
     def name(self) -> str:

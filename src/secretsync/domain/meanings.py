@@ -54,6 +54,7 @@ class Meaning:
 
 SYNC = "SecretSyncService.SyncSecrets"
 REMOVE = "SecretSyncService.RemoveSecrets"
+CLEAN_UP = "SecretSyncService.CleanUpSecretSync"
 UPDATE = "SecretSyncService.UpdateSecretSync"
 DELETE = "SecretSyncService.DeleteSecretSync"
 PLAN = "SecretSyncService.PlanSecretSync"
@@ -166,6 +167,12 @@ MEANINGS: Mapping[Reason, Meaning] = {
         "not all secrets could be removed, so the sync was not deleted",
         "let the credentials of {connection} see what the run names",
         (GET_RUN,),
+    ),
+    Reason.CLEAN_UP_FAILED: Meaning(
+        Condition.BLOCKED,
+        "not all secrets could be removed from a former place",
+        "let the credentials of {connection} see what the run names",
+        (GET_RUN, CLEAN_UP),
     ),
     Reason.GUARD_TRIPPED: Meaning(
         Condition.GUARD_TRIPPED,

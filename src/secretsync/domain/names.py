@@ -104,7 +104,7 @@ class Pattern:
         parts = []
         for pattern, part in zip(wanted, given, strict=True):
             if pattern.startswith("{"):
-                rule = _UID if pattern in {"{run}", "{secret_import}"} else _SLUG
+                rule = _UID if pattern in {"{run}", "{secret_import}", "{former_place}"} else _SLUG
                 if not rule.fullmatch(part):
                     return None
                 parts.append(part)
@@ -129,5 +129,6 @@ SECRET_IMPORT = Pattern(
 )
 CONNECTION = Pattern("projects/{project}/connections/{connection}")
 SECRET_SYNC = Pattern("projects/{project}/secretSyncs/{secret_sync}")
+FORMER_PLACE = Pattern("projects/{project}/secretSyncs/{secret_sync}/formerPlaces/{former_place}")
 SYNC_RUN = Pattern("projects/{project}/secretSyncs/{secret_sync}/runs/{run}")
 DESTINATION = Pattern("destinations/{destination}")

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     CURSOR_EXPIRED = "CURSOR_EXPIRED"
     TOO_MANY_WATCHERS = "TOO_MANY_WATCHERS"
     SHUTTING_DOWN = "SHUTTING_DOWN"
+    CLEAN_UP_FAILED = "CLEAN_UP_FAILED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ def known_versions(
 ) -> frozenset[str]:
     """Return the versions at which a run can rely on its ledger; see `RunRequest`."""
     versions = {entry.version for entry in ledger if entry.confirmed and entry.version is not None}
-    if not versions or _may_be_in_flight(tx, run):
+    # Of a place that the sync has left, nobody has kept track.
+    if run.place_uid or not versions or _may_be_in_flight(tx, run):
         return frozenset()
     # Entries that were left alone are certain since an earlier version than those last written.
     led_to = [tx.ledger.versions_after(sync.target_key, version) for version in versions]

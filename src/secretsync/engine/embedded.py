@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.former_places import FormerPlace
 from secretsync.engine.cancelling import cancel_run, end_cancelled
+from secretsync.engine.clean_up import enqueue_clean_up
 from secretsync.engine.engine_settings import EngineSettings
 from secretsync.engine.history import History
 from secretsync.engine.protocol import Progress
@@ -56,6 +58,19 @@ class EmbeddedEngine:
         """See `Engine.enqueue`."""
         now = self._clock()
         return enqueue(tx, sync, action, trigger, now=now, terms=terms)
+
+    def clean_up(
+        self,
+        tx: Transaction,
+        sync: SecretSync,
+        place: FormerPlace,
+        trigger: RunTrigger,
+        *,
+        delete_sync: bool = False,
+    ) -> SyncRun:
+        """See `Engine.clean_up`."""
+        now = self._clock()
+        return enqueue_clean_up(tx, sync, place, trigger, now=now, delete_sync=delete_sync)
 
     def cancel(self, tx: Transaction, run: SyncRun) -> SyncRun:
         """See `Engine.cancel`."""

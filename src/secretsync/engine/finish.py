@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
-from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.entities import ENDED, RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.partial import failed, has_changed, told_of_failed
 from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
@@ -20,8 +20,16 @@ from secretsync.domain.runs import (
 )
 from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
+from secretsync.engine.clean_up import (
+    ended_clean_up,
+    enqueue_due,
+    hand_over,
+    in_flight,
+    keep_result,
+    try_again_later,
+)
 from secretsync.engine.key_states import keep_results
-from secretsync.engine.queue import enqueue
+from secretsync.engine.queue import RunTerms, enqueue
 from secretsync.engine.report import RunReport, shortened
 from secretsync.engine.runner import LeaseLostError
 from secretsync.store.protocol import Transaction
@@ -84,23 +92,29 @@ def _end(
     now: datetime,
     rng: random.Random,
 ) -> SyncRun:
-    if report.result is not None:
+    if report.result is not None and not current.place_uid:
         keep_results(tx, current, report.result, now)
     if current.cancel_requested:
         return _cancelled(tx, sync, current, report, now)
     if report.result is not None and failed(report.result.keys):
-        return _succeed_in_part(
+        ended = _succeed_in_part(
             tx, sync, current, report, report.result, policy=policy, now=now, rng=rng
         )
-    if report.result is not None:
-        _supersede_waiting_plan(tx, current, now)
-        return _succeed(tx, sync, replace(current, finish_time=now), report, report.result)
-    if report.awaits_approval:
-        return _await_approval(tx, current, report, now)
-    ended = _fail(tx, current, report, policy=policy, now=now, rng=rng)
-    if ended.state is RunState.FAILED and ended.follow_up and sync.is_enabled:
-        # What it took the place of, or what came while it waited, is still to be done.
-        enqueue(tx, sync, RunAction.SYNC, ended.follow_up, now=now)
+    elif report.result is not None:
+        if not current.place_uid:
+            _supersede_waiting_plan(tx, current, now)
+        ended = replace(current, finish_time=now)
+        ended = _succeed(tx, sync, ended, report, report.result)
+    elif report.awaits_approval:
+        ended = _await_approval(tx, current, report, now)
+    else:
+        ended = _fail(tx, current, report, policy=policy, now=now, rng=rng)
+        if ended.state is RunState.FAILED and ended.follow_up and sync.is_enabled:
+            # What it took the place of, or what came while it waited, is still to be done.
+            enqueue(tx, sync, RunAction.SYNC, ended.follow_up, now=now)
+    given_up = ended.state in ENDED and ended.state is not RunState.SUCCEEDED
+    if ended.action is RunAction.CLEAN_UP and given_up:
+        try_again_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
 
 
@@ -108,8 +122,10 @@ def _succeed(
     tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, result: RunResult
 ) -> SyncRun:
     """Write down a success; `run` carries its finish time already."""
-    _keep_result(tx, sync, run, report, result)
+    left = _keep_result(tx, sync, run, report, result)
     outcome = outcome_of(run, report)
+    if run.action is RunAction.CLEAN_UP:
+        return _end_clean_up(tx, sync, replace(run, outcome=outcome), result, left)
     if run.delete_sync and result.ledger:
         return _keep_sync(tx, replace(run, outcome=outcome), result)
     ended = replace(
@@ -138,7 +154,7 @@ def _succeed_in_part(
     rng: random.Random,
 ) -> SyncRun:
     """Write down what was done although some keys failed, and let the run try these again."""
-    _keep_result(tx, sync, run, report, result)
+    _keep_result(tx, sync, replace(run, finish_time=now), report, result)
     run = replace(run, outcome=outcome_of(run, report), may_have_written=False)
     if report.paused:
         return _settle(tx, held_by_pause(run, report.paused, now), now)
@@ -181,19 +197,37 @@ def _supersede_waiting_plan(tx: Transaction, run: SyncRun, now: datetime) -> Non
         tx.runs.update(supersede(older, by=run, now=now))
 
 
+def _end_clean_up(
+    tx: Transaction, sync: SecretSync, run: SyncRun, result: RunResult, left: list[LedgerEntry]
+) -> SyncRun:
+    """End a clean-up; the deletion of its sync goes on when the last place is clean."""
+    ended = ended_clean_up(run, left, _summary(result.keys))
+    tx.runs.update(ended)
+    if run.delete_sync and not tx.former_places.of_syncs([sync.uid]):
+        now, terms = run.finish_time or run.create_time, RunTerms(delete_sync=True)
+        enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, now=now, terms=terms)
+    return ended
+
+
 def _keep_result(
     tx: Transaction, sync: SecretSync, run: SyncRun, report: RunReport, result: RunResult
-) -> None:
-    """Remember what the destination holds now."""
+) -> list[LedgerEntry]:
+    """Remember what the destination holds now, and return it; `run` carries its finish time."""
     before, after = result.version_before, result.version_after
-    tx.ledger.replace(sync.uid, [*result.ledger, *_in_flight(tx, sync, result)])
-    # The sync may have been pointed elsewhere since the run began, at a place not yet written to.
     if before is not None and after is not None and before != after:
         tx.ledger.record_write(report.target_key, before, after)
-    is_here = sync.target_key == report.target_key
-    is_whole = not failed(result.keys)
-    if run.action is RunAction.SYNC and is_here and is_whole and not sync.initialized:
-        tx.syncs.update(replace(sync, initialized=True))
+    now = run.finish_time or run.create_time
+    if run.action is RunAction.CLEAN_UP:
+        return keep_result(tx, run, result, now)
+    ledger = [*result.ledger, *in_flight(tx.ledger.of_sync(sync.uid), result)]
+    tx.ledger.replace(sync.uid, ledger)
+    if run.action is RunAction.SYNC and sync.target_key == report.target_key:
+        if not sync.initialized and not failed(result.keys):
+            sync = replace(sync, initialized=True)
+            tx.syncs.update(sync)
+        hand_over(tx, sync, ledger, now)
+        enqueue_due(tx, sync, now)
+    return ledger
 
 
 def _cancelled(
@@ -202,7 +236,7 @@ def _cancelled(
     """End a run that was cancelled, keeping all that its attempt has found out."""
     summary = ""
     if report.result is not None:
-        _keep_result(tx, sync, run, report, report.result)
+        _keep_result(tx, sync, replace(run, finish_time=now), report, report.result)
         summary = _summary(report.result.keys)
     cut_short = replace(run, may_have_written=True)
     ended = replace(
@@ -229,24 +263,6 @@ def _keep_sync(tx: Transaction, run: SyncRun, result: RunResult) -> SyncRun:
     )
     tx.runs.update(ended)
     return ended
-
-
-def _in_flight(tx: Transaction, sync: SecretSync, result: RunResult) -> list[LedgerEntry]:
-    """Return the intents of earlier attempts whose write may still arrive at the destination.
-
-    A process that was killed may have sent it a moment before. It can take place for as long as the
-    destination has the version that it is based on; once that has changed, it either took place,
-    which the adapter has seen, or is refused.
-    """
-    repeated = {entry.identity for entry in result.ledger if not entry.confirmed}
-    return [
-        entry
-        for entry in tx.ledger.of_sync(sync.uid)
-        if not entry.confirmed
-        and entry.version is not None
-        and entry.version == result.version_after
-        and entry.identity not in repeated
-    ]
 
 
 def _fail(
@@ -294,7 +310,7 @@ def _fail(
 
 def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
     """Store a run that waits for its next attempt or has ended, and return it as it is then."""
-    waiting = tx.runs.pending(after.sync_uid)
+    waiting = tx.runs.pending(after.sync_uid, after.place_uid)
     if after.state is RunState.PENDING and waiting:
         # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
         # count of attempts that the failed one has earned.

@@ -105,7 +105,7 @@ class Gate:
         """
         if self._makes_plans:
             return
-        if self._work.sync.options.require_approval or self._run.approved_fingerprint:
+        if self._needs_approval() or self._run.approved_fingerprint:
             raise Problem(
                 Code.FAILED_PRECONDITION,
                 Reason.UNSUPPORTED,
@@ -145,7 +145,12 @@ class Gate:
             raise UnconfirmedWriteError
 
     def _needs_approval(self) -> bool:
-        return self._work.sync.options.require_approval and not self._run.approved_fingerprint
+        # Clean-ups of such a sync begin only when somebody asks for them.
+        return (
+            self._work.sync.options.require_approval
+            and not self._run.approved_fingerprint
+            and self._run.action is not RunAction.CLEAN_UP
+        )
 
     async def _check_approved(self, result: PlanResult) -> None:
         plan = await told(self._work, result, refusal=result.refusal, now=self._clock())

@@ -7,6 +7,7 @@ from secretsync.adapter import LedgerEntry
 from secretsync.domain.entities import SecretSync, SyncRun
 from secretsync.domain.pauses import holding, names_holding, paused
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.ledgers import ledger_of, sync_of
 from secretsync.engine.report import RunReport
 from secretsync.engine.runner import LeaseLostError
 from secretsync.store.protocol import StateStore, Transaction
@@ -91,7 +92,7 @@ class IntentRecorder:
         current = tx.runs.get(run.sync_uid, run.uid)
         if announces and current and current.cancel_requested:
             raise Problem(Code.ABORTED, Reason.CANCELLED, f"{run.name} was cancelled")
-        sync = tx.syncs.by_uid(run.sync_uid)
+        sync = sync_of(tx, run)
         if sync is None or sync.target_key != target_key:
             # What it wrote there would be remembered as if it were at the new place.
             raise Problem(
@@ -102,14 +103,15 @@ class IntentRecorder:
             )
         if announces:
             self._check_pauses(tx, sync)
+        ledger, owner = ledger_of(tx, run)
         earlier = self._earlier
         if earlier is None:
-            earlier = [each for each in tx.ledger.of_sync(run.sync_uid) if not each.confirmed]
+            earlier = [each for each in ledger.of(owner) if not each.confirmed]
         renewed = {entry.identity for entry in entries}
         kept = [entry for entry in earlier if entry.identity not in renewed]
-        tx.ledger.confirm(run.sync_uid, [entry for entry in entries if entry.confirmed])
+        ledger.confirm(owner, [entry for entry in entries if entry.confirmed])
         intents = [entry for entry in entries if not entry.confirmed]
-        tx.ledger.put_intents(run.sync_uid, [*kept, *intents])
+        ledger.put_intents(owner, [*kept, *intents])
         resolved = {entry.identity for entry in entries if entry.confirmed}
         return [entry for entry in earlier if entry.identity not in resolved]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.former_places import FormerPlace
 from secretsync.engine.queue import NO_TERMS, RunTerms
 from secretsync.store.protocol import Transaction
 
@@ -38,6 +39,30 @@ class Engine(Protocol):
             action: what the run is to do.
             trigger: why.
             terms: what is asked of this one run.
+        """
+        ...
+
+    def clean_up(
+        self,
+        tx: Transaction,
+        sync: SecretSync,
+        place: FormerPlace,
+        trigger: RunTrigger,
+        *,
+        delete_sync: bool = False,
+    ) -> SyncRun:
+        """Queue a clean-up of a former place within a transaction, or return the unfinished one.
+
+        One that waits is due at once if somebody asks for it, unless the destination asked for the
+        pause; what somebody asks for is done whatever the sync's settings.
+
+        Args:
+            tx: the transaction.
+            sync: the sync.
+            place: its former place.
+            trigger: why.
+            delete_sync: remove the secrets of the sync and delete it when all its former places
+                are clean.
         """
         ...
 

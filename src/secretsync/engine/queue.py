@@ -48,7 +48,15 @@ def enqueue(
     if running and running.cancel_requested:
         # It answers nothing any more, and deletes nothing.
         running = None
-    deleting = next((run for run in (waiting, running) if run and run.delete_sync), None)
+    # Its former places are cleaned before it is deleted.
+    deleting = next(
+        (
+            run
+            for run in tx.runs.unfinished(sync.uid)
+            if run.delete_sync and not run.cancel_requested
+        ),
+        None,
+    )
     if deleting:
         if terms.delete_sync or trigger is not RunTrigger.MANUAL:
             return deleting

@@ -115,7 +115,7 @@ class Runner:
         info = self._registry.get(sync.destination).info
         gate = Gate(run, work, info, report, self._clock)
         await gate.open()
-        async with self._http.client(sync.connection_uid, report.http_requests, title) as http:
+        async with self._http.client(work.paced_as, report.http_requests, title) as http:
             request = work.request(
                 http=http,
                 clock=self._clock,
@@ -132,7 +132,7 @@ class Runner:
                 return await self._dispatch(sync.destination, request)
             except (RateLimited, Unavailable) as error:
                 # However little the adapter made of the answer, the connection keeps to its pause.
-                pause = self._http.pause(sync.connection_uid)
+                pause = self._http.pause(work.paced_as)
                 if pause and not (error.retry_after or 0.0) >= pause:
                     error.retry_after = pause
                 raise

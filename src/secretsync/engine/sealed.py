@@ -1,13 +1,15 @@
 """Opens what the store holds encrypted: credentials and secret values."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from secretsync.adapter import AdapterModel, SecretValue
 from secretsync.crypto import DecryptionError, Vault
 from secretsync.domain.entities import Connection, Secret
+from secretsync.domain.former_places import FormerPlace
 from secretsync.domain.problems import Code, Problem, Reason, Violations
-from secretsync.domain.sealing import credentials_context, secret_context
+from secretsync.domain.sealing import credentials_context, place_context, secret_context
 from secretsync.registry import Registry
 from secretsync.store.protocol import Transaction
 
@@ -62,6 +64,31 @@ def stored_credentials(
             f"the credentials of {connection.name} cannot be decrypted: set them again",
         ) from error
     return open_credentials(registry, connection, opened)
+
+
+def place_credentials(
+    registry: Registry, vault: Vault, tx: Transaction, place: FormerPlace, connection: Connection
+) -> AdapterModel:
+    """Return the credentials that lead to a former place.
+
+    They are its connection's, unless those lead elsewhere now; then it has those of before.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (AUTHENTICATION_FAILED), if there are none any more; and see
+            `open_credentials`.
+    """
+    if not place.sealed_credentials and connection.instance == place.instance:
+        return stored_credentials(registry, vault, tx, connection)
+    try:
+        opened = vault.open(tx, place.project_uid, place_context(place), place.sealed_credentials)
+    except DecryptionError as error:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.AUTHENTICATION_FAILED,
+            f"{connection.name} leads elsewhere now, and the credentials that led to"
+            f" {place.instance} could not be kept: lead it back, or forget the former place",
+        ) from error
+    return open_credentials(registry, replace(connection, method=place.method), opened)
 
 
 def open_secret(vault: Vault, tx: Transaction, project_uid: str, secret: Secret) -> SecretValue:

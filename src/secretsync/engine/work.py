@@ -1,6 +1,6 @@
 """What a run works with: all that it needs, read from the store in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,13 @@ from secretsync.adapter import DesiredSecret, LedgerEntry, RemoveRequest, Secret
 from secretsync.crypto import Vault
 from secretsync.domain.desired import first_run_claims, name_keys
 from secretsync.domain.entities import RunAction, SecretSync, SyncRun
+from secretsync.domain.former_places import FormerPlace, may_run, sync_at, why_kept
 from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.domain.resolution import resolve_source
 from secretsync.engine.certainty import known_versions
-from secretsync.engine.sealed import open_secret, stored_credentials
+from secretsync.engine.ledgers import ledger_of
+from secretsync.engine.sealed import open_secret, place_credentials, stored_credentials
 from secretsync.engine.source import source_view
 from secretsync.registry import Registry
 from secretsync.store.protocol import Transaction
@@ -23,12 +25,15 @@ from secretsync.store.protocol import Transaction
 class Work:
     """Everything that an attempt, or a plan of one, needs.
 
+    `sync` is as it was when it led to the place that the run is about. `paced_as` names what has a
+    pace of its own: a connection, or a former place of one that leads elsewhere now.
     `source_missing` names the source folder if it does not exist any more while secrets of this
     sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
     """
 
     action: RunAction
     sync: SecretSync
+    paced_as: str
     credentials: Any
     config: Any
     desired: tuple[DesiredSecret, ...]
@@ -57,7 +62,7 @@ class Work:
             "digest": self.digest,
             **means,
         }
-        if self.action is RunAction.REMOVE:
+        if self.action in {RunAction.REMOVE, RunAction.CLEAN_UP}:
             return RemoveRequest(**shared)
         return SyncRequest(
             **shared,
@@ -92,10 +97,14 @@ class Preparation:
             Problem: the source cannot be resolved, or what is stored cannot be used any more.
         """
         sync = tx.syncs.by_uid(run.sync_uid)
+        place = tx.former_places.by_uid(run.place_uid) if run.place_uid else None
+        if sync and run.place_uid:
+            sync = _as_it_was(sync, run, place)
         connection = tx.connections.by_uid(sync.connection_uid) if sync else None
         if sync is None or connection is None:
             raise Problem(Code.INTERNAL, Reason.INTERNAL, f"{run.sync_name} was deleted meanwhile")
-        ledger = tuple(tx.ledger.of_sync(sync.uid))
+        entries, owner = ledger_of(tx, run)
+        ledger = tuple(entries.of(owner))
         project_uid, sync_uid = sync.project_uid, sync.uid
         digest_key = self._vault.digest_key(tx, project_uid, "ledger")
         desired: tuple[DesiredSecret, ...] = ()
@@ -106,11 +115,16 @@ class Preparation:
         return Work(
             action=run.action,
             sync=sync,
-            credentials=stored_credentials(self._registry, self._vault, tx, connection),
+            paced_as=place.uid if place and place.sealed_credentials else connection.uid,
+            credentials=(
+                place_credentials(self._registry, self._vault, tx, place, connection)
+                if place
+                else stored_credentials(self._registry, self._vault, tx, connection)
+            ),
             config=self._config(sync),
             desired=desired,
             ledger=ledger,
-            claimed_by_others=dict(tx.ledger.claimed_by_others(sync.uid, sync.target_key)),
+            claimed_by_others=self._claimed(tx, sync, desired),
             known_versions=known_versions(tx, run, sync, ledger),
             written_from={
                 version: (self._clock() - begun).total_seconds()
@@ -120,6 +134,22 @@ class Preparation:
             plan_digest=self._vault.digest_key(tx, project_uid, "plan"),
             source_missing=missing,
         )
+
+    def _claimed(
+        self, tx: Transaction, sync: SecretSync, desired: Sequence[DesiredSecret]
+    ) -> dict[str, str]:
+        """Return what belongs to other syncs: what they hold, and what they have left there.
+
+        What is left behind under a name that is wanted now may be taken: it then belongs to this
+        sync, and is not cleaned up.
+        """
+        fold = self._registry.get(sync.destination).info.name_identity
+        wanted = {fold(each.name) for each in desired}
+        left = tx.former_places.claims(sync.uid, sync.target_key)
+        return {
+            **{each.identity: each.sync_name for each in left if fold(each.name) not in wanted},
+            **tx.ledger.claimed_by_others(sync.uid, sync.target_key),
+        }
 
     def _config(self, sync: SecretSync) -> Any:  # noqa: ANN401
         violations = Violations()
@@ -150,3 +180,12 @@ def _missing_source(tx: Transaction, sync: SecretSync) -> str:
     if tx.secrets.folder_exists(sync.source):
         return ""
     return f"{sync.environment}:{sync.secret_path}"
+
+
+def _as_it_was(sync: SecretSync, run: SyncRun, place: FormerPlace | None) -> SecretSync:
+    """Return the sync that a clean-up works for, as it was when it led to the former place."""
+    if place is None:
+        raise Problem(Code.ABORTED, Reason.SUPERSEDED, "nothing is left at this former place")
+    if not may_run(sync, run):
+        raise Problem(Code.FAILED_PRECONDITION, Reason.CLEAN_UP_FAILED, why_kept(sync))
+    return sync_at(sync, place)

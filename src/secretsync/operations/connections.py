@@ -11,14 +11,16 @@ from secretsync.adapter import (
     ValidateResult,
 )
 from secretsync.domain import names
-from secretsync.domain.entities import Connection, Project, SecretSync
+from secretsync.domain.entities import Connection, Project, RunTrigger
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import Code, Problem, Reason, Violations, already_exists, in_use
 from secretsync.domain.sealing import credentials_context
+from secretsync.engine.clean_up import end_forbidden
 from secretsync.engine.sealed import credentials_text, stored_credentials
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.destinations import call_destination
+from secretsync.operations.moving import keep_credentials, move, queue_sync
 from secretsync.operations.paging import Page, PageRequest, close_page
 from secretsync.registry import public_fields
 from secretsync.store.protocol import Transaction
@@ -216,7 +218,7 @@ def update_connection(
         before = (connection.credentials_hash, connection.method, connection.instance)
         if (fresh.credentials_hash, fresh.method, fresh.instance) != before:
             changed = fresh
-            _retarget(app, tx, changed)
+            _retarget(app, tx, connection, changed)
     if changed == connection:
         return connection
     changed = replace(changed, version=connection.version + 1, update_time=app.clock())
@@ -224,8 +226,11 @@ def update_connection(
     return changed
 
 
-def _retarget(app: App, tx: Transaction, connection: Connection) -> None:
-    """Give the connection's syncs the target keys that the new credentials lead to."""
+def _retarget(app: App, tx: Transaction, before: Connection, connection: Connection) -> None:
+    """Give the connection's syncs the target keys that the new credentials lead to.
+
+    What they have put where the old ones led to is cleaned with those.
+    """
     info = app.registry.get(connection.destination).info
     for sync in tx.syncs.using_connection(connection.uid):
         violations = Violations()
@@ -236,31 +241,12 @@ def _retarget(app: App, tx: Transaction, connection: Connection) -> None:
         target_key = info.target_key(config, connection.instance)
         if target_key == sync.target_key:
             continue
-        check_movable(tx, sync, "these credentials lead")
-        tx.syncs.update(replace(sync, target_key=target_key, initialized=False))
-
-
-def check_movable(tx: Transaction, sync: SecretSync, what: str) -> None:
-    """Check that a sync may be led to another place: nothing of it is, or comes to, the old one.
-
-    A run under way writes to the place that it began with, so it must end first.
-
-    Raises:
-        Problem: FAILED_PRECONDITION, SECRETS_LEFT_BEHIND or RESOURCE_IN_USE.
-    """
-    if tx.ledger.has_entries(sync.uid):
-        raise Problem(
-            Code.FAILED_PRECONDITION,
-            Reason.SECRETS_LEFT_BEHIND,
-            f"{what} {sync.name} to another place, while secrets that it wrote are still at the"
-            " old one: call RemoveSecrets for it first. If that run reports secrets that the"
-            " destination does not show any more, delete the sync and create it anew",
-            metadata={"resource": sync.name},
-        )
-    running = tx.runs.running(sync.uid)
-    if running:
-        message = f"{what} {sync.name} to another place while {running.name} is under way: wait"
-        raise in_use(sync.name, f"{message} for it to end", [running.name])
+        move(app, tx, sync, before, target_key, "these credentials lead")
+        moved = replace(sync, target_key=target_key, initialized=False)
+        tx.syncs.update(moved)
+        end_forbidden(tx, moved, app.clock())
+        queue_sync(app, tx, moved, RunTrigger.UPDATE)
+    keep_credentials(app, tx, before, connection)
 
 
 def delete_connection(tx: Transaction, name: str, etag: str) -> None:
@@ -270,6 +256,11 @@ def delete_connection(tx: Transaction, name: str, etag: str) -> None:
     users = [each.name for each in tx.syncs.using_connection(connection.uid)]
     if users:
         raise in_use(name, f"{name} is used by {', '.join(users[:10])}: delete them first", users)
+    left = {place.sync_uid for place in tx.former_places.using_connection(connection.uid)}
+    users = [sync.name for uid in sorted(left) if (sync := tx.syncs.by_uid(uid))]
+    if users:
+        message = f"{name} leads to former places of {', '.join(users[:10])}, which are not clean"
+        raise in_use(name, f"{message} yet: wait for that, or forget them first", users)
     tx.connections.delete(connection.uid)
 
 

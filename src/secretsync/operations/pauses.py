@@ -7,6 +7,7 @@ from secretsync.domain import names
 from secretsync.domain.entities import Connection, RunState, SecretSync, SyncRun
 from secretsync.domain.pauses import EVERYTHING, Pause, holding, names_holding
 from secretsync.domain.problems import Violations
+from secretsync.engine.ledgers import sync_of
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page
@@ -62,7 +63,7 @@ def pauses_of_each(
 
 def pauses_of_run(tx: Transaction, run: SyncRun) -> tuple[Pause, ...]:
     """Return the pauses that keep a run from starting; none, unless it waits."""
-    sync = tx.syncs.by_uid(run.sync_uid) if run.state is RunState.PENDING else None
+    sync = sync_of(tx, run) if run.state is RunState.PENDING else None
     return pauses_of(tx, sync) if sync else ()
 
 

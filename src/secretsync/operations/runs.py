@@ -28,6 +28,7 @@ from secretsync.operations.sync_settings import import_unsupported
 from secretsync.store.protocol import Transaction
 
 NEWEST = 2**62
+LOOK_BACK = 100
 
 
 def sync_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:
@@ -44,9 +45,17 @@ def sync_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERM
 
 
 def remove_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:
-    """Queue a run that takes away what the sync put at the destination."""
+    """Queue a run that takes away what the sync put at the destination.
+
+    What it has left at former places is cleaned by runs of their own, unless these would need an
+    approval: then somebody has to ask for them.
+    """
     sync = lookups.secret_sync(tx, "name", name)
-    return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
+    run = app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
+    places = () if sync.options.require_approval else tx.former_places.of_syncs([sync.uid])
+    for place in places:
+        app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL)
+    return run
 
 
 def import_secrets(app: App, tx: Transaction, name: str) -> Problem:
@@ -106,12 +115,12 @@ def _scope_of(only: RunFilter) -> str:
 def delete_secret_sync(tx: Transaction, name: str, etag: str) -> None:
     """Delete a sync with its history; what it put at the destination stays there."""
     sync = _deletable(tx, name, etag)
-    running, waiting = tx.runs.running(sync.uid), tx.runs.pending(sync.uid)
-    if running:
-        raise in_use(name, f"{running.name} is under way: wait for it to end", [running.name])
-    if waiting and waiting.delete_sync:
-        message = f"{waiting.name} is to remove its secrets before it is deleted: wait for it"
-        raise in_use(name, f"{message} to end", [waiting.name])
+    for run in tx.runs.unfinished(sync.uid):
+        if run.state is RunState.RUNNING:
+            raise in_use(name, f"{run.name} is under way: wait for it to end", [run.name])
+        if run.delete_sync:
+            message = f"{run.name} is to remove its secrets before it is deleted: wait for it"
+            raise in_use(name, f"{message} to end", [run.name])
     tx.syncs.delete(sync.uid)
 
 
@@ -131,7 +140,18 @@ async def delete_with_secrets(app: App, name: str, etag: str, *, validate_only: 
 
 
 def _queue_deletion(app: App, tx: Transaction, name: str, etag: str) -> SyncRun:
+    """Queue what ends with the deletion of a sync.
+
+    Its former places are cleaned first. When that has succeeded, its removal is queued; until then
+    its present place is as it was.
+    """
     sync = _removable(tx, name, etag)
+    cleaning = [
+        app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL, delete_sync=True)
+        for place in tx.former_places.of_syncs([sync.uid])
+    ]
+    if cleaning:
+        return cleaning[0]
     terms = RunTerms(delete_sync=True)
     return app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
 
@@ -159,27 +179,50 @@ def _removable(tx: Transaction, name: str, etag: str) -> SecretSync:
     return sync
 
 
-async def _wait_for_deletion(app: App, run: SyncRun) -> None:
+async def _wait_for_deletion(app: App, first: SyncRun) -> None:
+    """Return when a sync is deleted.
+
+    Args:
+        app: the parts to work with.
+        first: the run that the deletion begins with; others may follow it.
+    """
     while True:
-        now = await app.read(lambda tx: _unless_paused(tx, run))
-        if now is None:
+        has_ended, failed = await app.read(lambda tx: _failed_deletion(tx, first))
+        if has_ended and failed is None:
             return
-        if now.state in {RunState.FAILED, RunState.AWAITING_APPROVAL}:
+        if failed:
             raise Problem(
                 Code.FAILED_PRECONDITION,
                 Reason.REMOVAL_FAILED,
-                f"{run.sync_name} is kept, because its secrets could not be removed: {now.message}",
-                metadata={"run": run.name},
+                f"{first.sync_name} is kept, because its secrets could not be removed:"
+                f" {failed.message}",
+                metadata={"run": failed.name},
             )
         await app.engine.attempt_ended(timeout=1.0)
 
 
-def _unless_paused(tx: Transaction, run: SyncRun) -> SyncRun | None:
-    """Return a removal as it is now, None if its sync has been deleted."""
-    now = tx.runs.get(run.sync_uid, run.uid)
-    sync = tx.syncs.by_uid(run.sync_uid)
-    pauses = pauses_of_run(tx, now) if now else ()
-    if sync and pauses:
-        told = f"{run.name} waits, and deletes the sync after the resume, unless it is cancelled"
-        raise paused(sync, pauses, told)
-    return now
+def _failed_deletion(tx: Transaction, first: SyncRun) -> tuple[bool, SyncRun | None]:
+    """Return whether a deletion has ended, and its run that failed, None if the sync is gone.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (PAUSED): it cannot go on before a resume.
+    """
+    sync = tx.syncs.by_uid(first.sync_uid)
+    if sync is None:
+        return True, None
+    unfinished = [run for run in tx.runs.unfinished(sync.uid) if run.delete_sync]
+    for run in unfinished:
+        pauses = pauses_of_run(tx, run)
+        if pauses:
+            told = (
+                f"{run.name} waits, and deletes the sync after the resume, unless it is cancelled"
+            )
+            raise paused(sync, pauses, told)
+    return (False, None) if unfinished else (True, _newest_failure(tx, first))
+
+
+def _newest_failure(tx: Transaction, first: SyncRun) -> SyncRun:
+    """Return the run of a deletion that failed, of those that followed the first."""
+    runs = tx.runs.list(first.sync_uid, NEWEST, LOOK_BACK)
+    failed = [run for run in runs if run.delete_sync and run.state is not RunState.SUCCEEDED]
+    return failed[0] if failed else first

@@ -19,10 +19,11 @@ from secretsync.domain.problems import (
     Reason,
     Violations,
 )
+from secretsync.engine.clean_up import end_forbidden
 from secretsync.engine.schedules import begin_times, keep_times
 from secretsync.operations import lookups
 from secretsync.operations.app import App
-from secretsync.operations.connections import check_movable
+from secretsync.operations.moving import move, queue_sync
 from secretsync.operations.paging import Page, PageRequest, close_page
 from secretsync.operations.sync_settings import (
     ProvedSettings,
@@ -46,7 +47,7 @@ def create_secret_sync(
     sync = new_secret_sync(app, tx, parent, slug, proved.settings)
     sync = begin_times(sync, sync.create_time)
     tx.syncs.insert(sync)
-    _queue(app, tx, sync, RunTrigger.CREATE)
+    queue_sync(app, tx, sync, RunTrigger.CREATE)
     return sync
 
 
@@ -113,11 +114,6 @@ def _end_waiting(app: App, tx: Transaction, sync: SecretSync) -> None:
         tx.runs.update(ended)
 
 
-def _queue(app: App, tx: Transaction, sync: SecretSync, trigger: RunTrigger) -> None:
-    if sync.is_enabled and sync.is_auto_sync_enabled:
-        app.engine.enqueue(tx, sync, RunAction.SYNC, trigger)
-
-
 def list_secret_syncs(tx: Transaction, parent: str, request: PageRequest) -> Page[SecretSync]:
     """Return a page of a project's syncs."""
     scope = f"secretSyncs of {parent}"
@@ -160,7 +156,8 @@ def update_secret_sync(
         target_key = _target_key(app, tx, resolved.connection, proved.settings)
     moved = target_key != sync.target_key
     if moved:
-        check_movable(tx, sync, "this change leads")
+        connection = tx.connections.by_uid(sync.connection_uid) or resolved.connection
+        move(app, tx, sync, connection, target_key, "this change leads")
     changed = replace(
         sync,
         version=sync.version + 1,
@@ -171,10 +168,11 @@ def update_secret_sync(
     )
     changed = keep_times(changed, sync, changed.update_time)
     tx.syncs.update(changed)
+    end_forbidden(tx, changed, app.clock())
     if not changed.is_enabled:
         _end_waiting(app, tx, changed)
     if _without_effect(proved.settings, before) != before:
-        _queue(app, tx, changed, RunTrigger.UPDATE)
+        queue_sync(app, tx, changed, RunTrigger.UPDATE)
     return changed
 
 

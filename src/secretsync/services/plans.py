@@ -22,17 +22,21 @@ KINDS = {
 RUN_ACTIONS = {
     RunAction.SYNC: pb.RUN_ACTION_SYNC,
     RunAction.REMOVE: pb.RUN_ACTION_REMOVE,
+    RunAction.CLEAN_UP: pb.RUN_ACTION_CLEAN_UP,
 }
 ACTIONS: dict[int, RunAction] = {
     pb.RUN_ACTION_UNSPECIFIED: RunAction.SYNC,
-    **{number: action for action, number in RUN_ACTIONS.items()},
+    pb.RUN_ACTION_SYNC: RunAction.SYNC,
+    pb.RUN_ACTION_REMOVE: RunAction.REMOVE,
 }
 
 
 def planned_action(number: int, violations: Violations) -> RunAction:
     """Return what a plan is asked for, which is a sync unless told."""
     if number not in ACTIONS:
-        known = ", ".join(pb.RunAction.keys()[1:])
+        known = ", ".join(
+            name for name, number in pb.RunAction.items() if number in ACTIONS and number
+        )
         violations.add("action", f"must be one of {known}")
     return ACTIONS.get(number, RunAction.SYNC)
 

@@ -10,6 +10,7 @@ from secretsync.domain.problems import Violations
 from secretsync.engine.queue import RunTerms
 from secretsync.operations import (
     destinations,
+    former_places,
     lookups,
     overlaps,
     pauses,
@@ -163,6 +164,27 @@ class SecretSyncServicer(SecretSyncServiceServicer):
             call.check(violations)
             await plans.check_approved(self._app, name, action, fingerprint, violations)
         return earlier
+
+    async def CleanUpSecretSync(
+        self, request: pb.CleanUpSecretSyncRequest, context: Context
+    ) -> pb.CleanUpSecretSyncResponse:
+        def work(tx: Transaction) -> pb.CleanUpSecretSyncResponse:
+            queued = former_places.clean_up(self._app, tx, request.name)
+            return pb.CleanUpSecretSyncResponse(sync_runs=[self._run(tx, run) for run in queued])
+
+        return await self._app.mutate(call_of(request, pb.CleanUpSecretSyncResponse), work)
+
+    async def ForgetFormerPlace(
+        self, request: pb.ForgetFormerPlaceRequest, context: Context
+    ) -> pb.SecretSync:
+        behind = request.leave_secrets_behind
+        return await self._app.mutate(
+            call_of(request, pb.SecretSync),
+            lambda tx: self._shown(
+                tx,
+                former_places.forget(self._app, tx, request.name, leave_secrets_behind=behind),
+            ),
+        )
 
     async def ImportSecrets(self, request: pb.ImportSecretsRequest, context: Context) -> pb.SyncRun:
         raise await self._app.read(lambda tx: runs.import_secrets(self._app, tx, request.name))

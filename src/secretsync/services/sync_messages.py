@@ -16,6 +16,7 @@ from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
 from secretsync.operations.standings import Standing
 from secretsync.operations.sync_settings import SyncSettings
+from secretsync.services.former_places import former_place_messages
 from secretsync.services.overlaps import SHOWN_POLICIES, overlap_policy
 from secretsync.services.pauses import pause_messages
 from secretsync.services.runs import status_message
@@ -135,6 +136,7 @@ def sync_message(
         next_actions=standing.status.next_actions,
         pauses=pause_messages(standing.pauses),
         warnings=warnings,
+        former_places=former_place_messages(sync, standing.former_places),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from secretsync.store.pause_table import PauseTable
+from secretsync.store.place_tables import FormerPlaceTable
 from secretsync.store.tables import (
     AttemptTable,
     ConnectionTable,
@@ -54,6 +55,8 @@ class Transaction(Protocol):
     def ledger(self) -> LedgerTable: ...
     @property
     def key_states(self) -> KeyStateTable: ...
+    @property
+    def former_places(self) -> FormerPlaceTable: ...
     @property
     def idempotency(self) -> IdempotencyTable: ...
     @property

@@ -20,6 +20,7 @@ from secretsync.domain.entities import (
 )
 from secretsync.domain.key_states import KeyState, SyncKey
 from secretsync.domain.watching import Position, SyncEvent, WatchScope
+from secretsync.store.place_tables import EntryTable
 
 
 class ProjectTable(Protocol):
@@ -168,7 +169,7 @@ class RunTable(Protocol):
     def insert(self, run: SyncRun) -> SyncRun:
         """Store it and return it with its `seq`.
 
-        At most one run of a sync is PENDING: the database refuses a second.
+        At most one run of a sync and place is PENDING: the database refuses a second.
         """
         ...
 
@@ -186,8 +187,16 @@ class RunTable(Protocol):
         """
         ...
 
-    def pending(self, sync_uid: str) -> SyncRun | None: ...
-    def running(self, sync_uid: str) -> SyncRun | None: ...
+    def pending(self, sync_uid: str, place_uid: str = "") -> SyncRun | None: ...
+    def running(self, sync_uid: str, place_uid: str = "") -> SyncRun | None: ...
+    def unfinished(self, sync_uid: str) -> Sequence[SyncRun]:
+        """Return the sync's runs that are PENDING or RUNNING, of whatever place, oldest first."""
+        ...
+
+    def latest_at(self, place_uid: str) -> SyncRun | None:
+        """Return the newest run about a former place."""
+        ...
+
     def awaiting_approval(self, sync_uid: str) -> SyncRun | None:
         """Return the run that waits for approval; a sync has one at most."""
         ...
@@ -209,12 +218,13 @@ class RunTable(Protocol):
         """Take the oldest run that may start, with one statement, or return None.
 
         May start: PENDING and due (`not_before` <= now), or RUNNING with a lease that has ended;
-        no other run with a live lease is RUNNING for the same sync or the same target key; fewer
-        than `max_per_connection` are for the same connection. A sync run of a disabled sync, any
-        run that a pause holds, and one that is asked to stop, may not start. The run becomes
-        RUNNING with `attempt` and `lease_token` one higher, `lease_until`, and `start_time` now.
-        The attempt that this begins is remembered. One of the run that was not ended is remembered
-        as cut short, and it may have written.
+        no other run with a live lease is RUNNING for the same sync and place or the same target
+        key; fewer than `max_per_connection` are for the same connection. Target key and connection
+        of a run about a former place are that place's. A sync run of a disabled sync, any run that
+        a pause holds, and one that is asked to stop, may not start. The run becomes RUNNING with
+        `attempt` and `lease_token` one higher, `lease_until`, and `start_time` now. The attempt
+        that this begins is remembered. One of the run that was not ended is remembered as cut
+        short, and it may have written.
         """
         ...
 
@@ -313,26 +323,13 @@ class EventTable(Protocol):
         ...
 
 
-class LedgerTable(Protocol):
-    """What each sync put at its destination."""
+class LedgerTable(EntryTable, Protocol):
+    """What each sync put at the place that it leads to; the owners of entries are syncs."""
 
     def of_sync(self, sync_uid: str) -> Sequence[LedgerEntry]:
-        """Return confirmed entries and intents, ordered by identity, confirmed ones first."""
+        """Return what `of` does."""
         ...
 
-    def replace(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        """Make these the whole ledger of the sync."""
-        ...
-
-    def put_intents(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        """Replace the sync's intents by these (all with `confirmed` False)."""
-        ...
-
-    def confirm(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        """Add entries (all with `confirmed` True), in place of those of the same identities."""
-        ...
-
-    def has_entries(self, sync_uid: str) -> bool: ...
     def claimed_by_others(self, sync_uid: str, target_key: str) -> Mapping[str, str]:
         """Return identity -> sync name over the ledgers of other syncs with this target key."""
         ...

@@ -110,18 +110,20 @@ class ConnectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConnection(self, request, context):
-        """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
-        that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
-        a call to the destination.
+        """Changes a connection. New credentials are proved before they replace the old ones. If they lead
+        to another instance, so do its secret syncs from then on: they write there, and what they have
+        put at the old one is taken away with the old credentials, which are kept for that until it is
+        done; see SecretSync.former_places. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+        (RESOURCE_IN_USE if that leads syncs elsewhere which are running), and those of a call to the
+        destination.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteConnection(self, request, context):
-        """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
-        syncs use it (the message names them).
+        """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (RESOURCE_IN_USE)
+        while secret syncs use it or have former places that it leads to (the message names them).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

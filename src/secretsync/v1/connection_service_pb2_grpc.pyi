@@ -49,14 +49,16 @@ class ConnectionServiceStub:
     ListConnections: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.ListConnectionsRequest, _connection_service_pb2.ListConnectionsResponse]
     """Lists a project's connections, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.UpdateConnectionRequest, _connection_service_pb2.Connection]
-    """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
-    that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
-    a call to the destination.
+    """Changes a connection. New credentials are proved before they replace the old ones. If they lead
+    to another instance, so do its secret syncs from then on: they write there, and what they have
+    put at the old one is taken away with the old credentials, which are kept for that until it is
+    done; see SecretSync.former_places. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+    (RESOURCE_IN_USE if that leads syncs elsewhere which are running), and those of a call to the
+    destination.
     """
     DeleteConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.DeleteConnectionRequest, _empty_pb2.Empty]
-    """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
-    syncs use it (the message names them).
+    """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (RESOURCE_IN_USE)
+    while secret syncs use it or have former places that it leads to (the message names them).
     """
     ValidateConnection: _grpc.UnaryUnaryMultiCallable[_connection_service_pb2.ValidateConnectionRequest, _connection_service_pb2.ValidateConnectionResponse]
     """Proves that the stored credentials work now. Errors: NOT_FOUND, and those of a call to the
@@ -87,14 +89,16 @@ class ConnectionServiceAsyncStub(ConnectionServiceStub):
     ListConnections: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.ListConnectionsRequest, _connection_service_pb2.ListConnectionsResponse]  # type: ignore[assignment]
     """Lists a project's connections, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.UpdateConnectionRequest, _connection_service_pb2.Connection]  # type: ignore[assignment]
-    """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-    NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
-    that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
-    a call to the destination.
+    """Changes a connection. New credentials are proved before they replace the old ones. If they lead
+    to another instance, so do its secret syncs from then on: they write there, and what they have
+    put at the old one is taken away with the old credentials, which are kept for that until it is
+    done; see SecretSync.former_places. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+    (RESOURCE_IN_USE if that leads syncs elsewhere which are running), and those of a call to the
+    destination.
     """
     DeleteConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.DeleteConnectionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
-    syncs use it (the message names them).
+    """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (RESOURCE_IN_USE)
+    while secret syncs use it or have former places that it leads to (the message names them).
     """
     ValidateConnection: _aio.UnaryUnaryMultiCallable[_connection_service_pb2.ValidateConnectionRequest, _connection_service_pb2.ValidateConnectionResponse]  # type: ignore[assignment]
     """Proves that the stored credentials work now. Errors: NOT_FOUND, and those of a call to the
@@ -146,10 +150,12 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connection_service_pb2.UpdateConnectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_connection_service_pb2.Connection, _abc.Awaitable[_connection_service_pb2.Connection]]:
-        """Changes a connection. New credentials are proved before they replace the old ones. Errors:
-        NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION if the change leads syncs to another place
-        that have written secrets (SECRETS_LEFT_BEHIND) or are running (RESOURCE_IN_USE), and those of
-        a call to the destination.
+        """Changes a connection. New credentials are proved before they replace the old ones. If they lead
+        to another instance, so do its secret syncs from then on: they write there, and what they have
+        put at the old one is taken away with the old credentials, which are kept for that until it is
+        done; see SecretSync.former_places. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+        (RESOURCE_IN_USE if that leads syncs elsewhere which are running), and those of a call to the
+        destination.
         """
 
     @_abc_1.abstractmethod
@@ -158,8 +164,8 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connection_service_pb2.DeleteConnectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION while secret
-        syncs use it (the message names them).
+        """Deletes a connection. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION (RESOURCE_IN_USE)
+        while secret syncs use it or have former places that it leads to (the message names them).
         """
 
     @_abc_1.abstractmethod

@@ -55,8 +55,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: {"resource": "..."}.
     """
     ERROR_REASON_SECRETS_LEFT_BEHIND: _ErrorReason.ValueType  # 10
-    """FAILED_PRECONDITION. The change would leave secrets of ours behind at the place that the sync
-    wrote to; remove them first. Metadata: {"resource": "..."}.
+    """FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
+    say that it is to. Metadata: {"resource": "..."}.
     """
     ERROR_REASON_IMPORT_CYCLE: _ErrorReason.ValueType  # 11
     """FAILED_PRECONDITION for a call, FAILED for a run. The secret import would close a circle.
@@ -151,6 +151,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
     when it is back.
     """
+    ERROR_REASON_CLEAN_UP_FAILED: _ErrorReason.ValueType  # 32
+    """FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of a failed call (domain "secretsync"), and of a failed
@@ -192,8 +194,8 @@ ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9
 Metadata: {"resource": "..."}.
 """
 ERROR_REASON_SECRETS_LEFT_BEHIND: ErrorReason.ValueType  # 10
-"""FAILED_PRECONDITION. The change would leave secrets of ours behind at the place that the sync
-wrote to; remove them first. Metadata: {"resource": "..."}.
+"""FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
+say that it is to. Metadata: {"resource": "..."}.
 """
 ERROR_REASON_IMPORT_CYCLE: ErrorReason.ValueType  # 11
 """FAILED_PRECONDITION for a call, FAILED for a run. The secret import would close a circle.
@@ -288,4 +290,6 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 37
 """UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
 when it is back.
 """
+ERROR_REASON_CLEAN_UP_FAILED: ErrorReason.ValueType  # 32
+"""FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

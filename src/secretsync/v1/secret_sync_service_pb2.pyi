@@ -363,6 +363,8 @@ class _RunActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunAction.V
     """Makes the destination hold what the source holds."""
     RUN_ACTION_REMOVE: _RunAction.ValueType  # 2
     """Takes away what the sync put at the destination."""
+    RUN_ACTION_CLEAN_UP: _RunAction.ValueType  # 3
+    """Takes away what the sync has left at a former place."""
 
 class RunAction(_RunAction, metaclass=_RunActionEnumTypeWrapper):
     """What a run does."""
@@ -373,6 +375,8 @@ RUN_ACTION_SYNC: RunAction.ValueType  # 1
 """Makes the destination hold what the source holds."""
 RUN_ACTION_REMOVE: RunAction.ValueType  # 2
 """Takes away what the sync put at the destination."""
+RUN_ACTION_CLEAN_UP: RunAction.ValueType  # 3
+"""Takes away what the sync has left at a former place."""
 Global___RunAction: _TypeAlias = RunAction  # noqa: Y015
 
 class _AttemptOutcome:
@@ -638,6 +642,7 @@ class SecretSync(_message.Message):
     HINT_FIELD_NUMBER: _builtins.int
     NEXT_ACTIONS_FIELD_NUMBER: _builtins.int
     PAUSES_FIELD_NUMBER: _builtins.int
+    FORMER_PLACES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`; {secret_sync} is a slug like {project}.
     Output only in a create request.
@@ -731,6 +736,12 @@ class SecretSync(_message.Message):
         Empty if it is not paused. Output only.
         """
 
+    @_builtins.property
+    def former_places(self) -> _containers.RepeatedCompositeFieldContainer[Global___FormerPlace]:
+        """Places that it was led away from, and that are not clean yet; the one that it left first comes
+        first. Output only.
+        """
+
     def __init__(
         self,
         *,
@@ -759,10 +770,11 @@ class SecretSync(_message.Message):
         hint: _builtins.str = ...,
         next_actions: _abc.Iterable[_builtins.str] | None = ...,
         pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
+        former_places: _abc.Iterable[Global___FormerPlace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "condition", b"condition", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "hint", b"hint", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_actions", b"next_actions", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "condition", b"condition", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "former_places", b"former_places", "hint", b"hint", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_actions", b"next_actions", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -774,6 +786,86 @@ class SecretSync(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_enabled) -> _WhichOneofReturnType__is_enabled | None: ...
 
 Global___SecretSync: _TypeAlias = SecretSync  # noqa: Y015
+
+@_typing.final
+class FormerPlace(_message.Message):
+    """A place that a secret sync has left, and where secrets that it wrote may still be.
+
+    It is cleaned once the sync has written its new place, and is forgotten when nothing of the sync
+    is left there. A clean-up that is given up is tried again by itself, as a run is; see the server's
+    settings retry_later and retry_later_ceiling. Nothing is deleted by itself while the sync is disabled, or has
+    disable_secret_deletion or require_approval. If the sync is led back, it takes up again what it finds there.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    DESTINATION_CONFIG_FIELD_NUMBER: _builtins.int
+    LEAVE_TIME_FIELD_NUMBER: _builtins.int
+    NAME_COUNT_FIELD_NUMBER: _builtins.int
+    DESTINATION_NAMES_FIELD_NUMBER: _builtins.int
+    LAST_RUN_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ERROR_REASON_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}/formerPlaces/{former_place}`."""
+    destination: _builtins.str
+    """The type of destination, `destinations/{destination}`."""
+    connection: _builtins.str
+    """The connection that led there. It cannot be deleted before the place is clean or forgotten. If
+    its credentials lead elsewhere meanwhile, those of before are kept, encrypted, until then.
+    """
+    name_count: _builtins.int
+    """How many names at the destination may still be there."""
+    last_run: _builtins.str
+    """Its newest run, `projects/{project}/secretSyncs/{secret_sync}/runs/{run}`; empty if there was
+    none yet.
+    """
+    message: _builtins.str
+    """Why it is not clean yet, for people. Never holds a value."""
+    error_reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why the last clean-up failed; UNSPECIFIED if none has."""
+    @_builtins.property
+    def destination_config(self) -> _struct_pb2.Struct:
+        """The SecretSync.destination_config that led there."""
+
+    @_builtins.property
+    def leave_time(self) -> _timestamp_pb2.Timestamp:
+        """When the sync was led elsewhere."""
+
+    @_builtins.property
+    def destination_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The first 20 of them, in ascending order."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is cleaned next; not set while nothing is queued."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        destination: _builtins.str = ...,
+        connection: _builtins.str = ...,
+        destination_config: _struct_pb2.Struct | None = ...,
+        leave_time: _timestamp_pb2.Timestamp | None = ...,
+        name_count: _builtins.int = ...,
+        destination_names: _abc.Iterable[_builtins.str] | None = ...,
+        last_run: _builtins.str = ...,
+        message: _builtins.str = ...,
+        error_reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["destination_config", b"destination_config", "leave_time", b"leave_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection", "destination", b"destination", "destination_config", b"destination_config", "destination_names", b"destination_names", "error_reason", b"error_reason", "last_run", b"last_run", "leave_time", b"leave_time", "message", b"message", "name", b"name", "name_count", b"name_count", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormerPlace: _TypeAlias = FormerPlace  # noqa: Y015
 
 @_typing.final
 class SecretSource(_message.Message):
@@ -2091,6 +2183,96 @@ class RemoveSecretsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveSecretsRequest: _TypeAlias = RemoveSecretsRequest  # noqa: Y015
+
+@_typing.final
+class CleanUpSecretSyncRequest(_message.Message):
+    """Request of SecretSyncService.CleanUpSecretSync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpSecretSyncRequest: _TypeAlias = CleanUpSecretSyncRequest  # noqa: Y015
+
+@_typing.final
+class CleanUpSecretSyncResponse(_message.Message):
+    """Response of SecretSyncService.CleanUpSecretSync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYNC_RUNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sync_runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncRun]:
+        """The runs, in the order of SecretSync.former_places."""
+
+    def __init__(
+        self,
+        *,
+        sync_runs: _abc.Iterable[Global___SyncRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sync_runs", b"sync_runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpSecretSyncResponse: _TypeAlias = CleanUpSecretSyncResponse  # noqa: Y015
+
+@_typing.final
+class ForgetFormerPlaceRequest(_message.Message):
+    """Request of SecretSyncService.ForgetFormerPlace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LEAVE_SECRETS_BEHIND_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}/formerPlaces/{former_place}`. Required."""
+    leave_secrets_behind: _builtins.bool
+    """Says that what may still be there is to stay there, with nobody to remember it. Required to be
+    true.
+    """
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        leave_secrets_behind: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leave_secrets_behind", b"leave_secrets_behind", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetFormerPlaceRequest: _TypeAlias = ForgetFormerPlaceRequest  # noqa: Y015
 
 @_typing.final
 class ImportSecretsRequest(_message.Message):

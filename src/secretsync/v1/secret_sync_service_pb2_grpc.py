@@ -76,6 +76,16 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.RemoveSecretsRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
                 _registered_method=True)
+        self.CleanUpSecretSync = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/CleanUpSecretSync',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncResponse.FromString,
+                _registered_method=True)
+        self.ForgetFormerPlace = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/ForgetFormerPlace',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ForgetFormerPlaceRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SecretSync.FromString,
+                _registered_method=True)
         self.ImportSecrets = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/ImportSecrets',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ImportSecretsRequest.SerializeToString,
@@ -178,11 +188,12 @@ class SecretSyncServiceServicer:
 
     def UpdateSecretSync(self, request, context):
         """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-        on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
-        the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
-        destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-        there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
-        SyncOptions.overlap_policy.
+        on create. Disabling it ends the run that waits. If the change leads to another document at the
+        destination, what this sync has put into the old one is taken away from there once the new one
+        is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
+        destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
+        while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
+        SyncOptions.overlap_policy).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,10 +201,11 @@ class SecretSyncServiceServicer:
 
     def DeleteSecretSync(self, request, context):
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
-        destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-        with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
-        approved it).
+        destination first: from its former places, and when those are clean, from the present one. The
+        call then answers when that is done. Without it, all of them keep the secrets, and nobody
+        remembers them any more. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+        (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way; with remove_secrets
+        also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has approved it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,9 +232,32 @@ class SecretSyncServiceServicer:
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
         as its message says. Guards do not apply: removing everything is what is
-        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
-        ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
-        fingerprint also as PlanSecretSync).
+        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
+        sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+        Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
+        deleted; with a fingerprint also as PlanSecretSync).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanUpSecretSync(self, request, context):
+        """Queues runs that take away what this sync has left at its former places, and returns them: one
+        for each place, due at once unless the destination asked for a pause. A place that is not clean
+        yet is cleaned by itself, too; this does not wait for the next attempt, and it works also where
+        nothing is deleted by itself (FormerPlace.message says why). Without former places, nothing is
+        queued. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetFormerPlace(self, request, context):
+        """Forgets a former place without cleaning it, and returns its secret sync. What is still there
+        stays there for good: nobody deletes it any more, and whoever can use it there still can. Meant
+        for places that are gone, such as a server that was shut down. Errors: NOT_FOUND,
+        FAILED_PRECONDITION (SECRETS_LEFT_BEHIND without leave_secrets_behind; RESOURCE_IN_USE: it is
+        just being cleaned).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -397,6 +432,16 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.RemoveSecrets,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.RemoveSecretsRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.SerializeToString,
+            ),
+            'CleanUpSecretSync': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanUpSecretSync,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncResponse.SerializeToString,
+            ),
+            'ForgetFormerPlace': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetFormerPlace,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.ForgetFormerPlaceRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SecretSync.SerializeToString,
             ),
             'ImportSecrets': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportSecrets,
@@ -658,6 +703,60 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/RemoveSecrets',
             secretsync_dot_v1_dot_secret__sync__service__pb2.RemoveSecretsRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanUpSecretSync(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/CleanUpSecretSync',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CleanUpSecretSyncResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetFormerPlace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/ForgetFormerPlace',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.ForgetFormerPlaceRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.SecretSync.FromString,
             options,
             channel_credentials,
             insecure,

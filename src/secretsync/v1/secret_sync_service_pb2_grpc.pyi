@@ -53,18 +53,20 @@ class SecretSyncServiceStub:
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
     """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-    on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
-    the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
-    destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-    there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
-    SyncOptions.overlap_policy.
+    on create. Disabling it ends the run that waits. If the change leads to another document at the
+    destination, what this sync has put into the old one is taken away from there once the new one
+    is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
+    destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
+    while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
+    SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
-    destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-    with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
-    approved it).
+    destination first: from its former places, and when those are clean, from the present one. The
+    call then answers when that is done. Without it, all of them keep the secrets, and nobody
+    remembers them any more. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+    (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way; with remove_secrets
+    also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has approved it).
     """
     SyncSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
@@ -83,9 +85,24 @@ class SecretSyncServiceStub:
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
     as its message says. Guards do not apply: removing everything is what is
-    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
-    ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
-    fingerprint also as PlanSecretSync).
+    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
+    sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+    Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
+    deleted; with a fingerprint also as PlanSecretSync).
+    """
+    CleanUpSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CleanUpSecretSyncRequest, _secret_sync_service_pb2.CleanUpSecretSyncResponse]
+    """Queues runs that take away what this sync has left at its former places, and returns them: one
+    for each place, due at once unless the destination asked for a pause. A place that is not clean
+    yet is cleaned by itself, too; this does not wait for the next attempt, and it works also where
+    nothing is deleted by itself (FormerPlace.message says why). Without former places, nothing is
+    queued. Errors: NOT_FOUND.
+    """
+    ForgetFormerPlace: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ForgetFormerPlaceRequest, _secret_sync_service_pb2.SecretSync]
+    """Forgets a former place without cleaning it, and returns its secret sync. What is still there
+    stays there for good: nobody deletes it any more, and whoever can use it there still can. Meant
+    for places that are gone, such as a server that was shut down. Errors: NOT_FOUND,
+    FAILED_PRECONDITION (SECRETS_LEFT_BEHIND without leave_secrets_behind; RESOURCE_IN_USE: it is
+    just being cleaned).
     """
     ImportSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -187,18 +204,20 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
     """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-    on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
-    the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
-    destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-    there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
-    SyncOptions.overlap_policy.
+    on create. Disabling it ends the run that waits. If the change leads to another document at the
+    destination, what this sync has put into the old one is taken away from there once the new one
+    is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
+    destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
+    while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
+    SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
-    destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-    FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-    with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
-    approved it).
+    destination first: from its former places, and when those are clean, from the present one. The
+    call then answers when that is done. Without it, all of them keep the secrets, and nobody
+    remembers them any more. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+    (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way; with remove_secrets
+    also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has approved it).
     """
     SyncSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.SyncSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that makes the destination hold what the source holds, and returns it; if one is
@@ -217,9 +236,24 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
     as its message says. Guards do not apply: removing everything is what is
-    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
-    ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
-    fingerprint also as PlanSecretSync).
+    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
+    sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+    Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
+    deleted; with a fingerprint also as PlanSecretSync).
+    """
+    CleanUpSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CleanUpSecretSyncRequest, _secret_sync_service_pb2.CleanUpSecretSyncResponse]  # type: ignore[assignment]
+    """Queues runs that take away what this sync has left at its former places, and returns them: one
+    for each place, due at once unless the destination asked for a pause. A place that is not clean
+    yet is cleaned by itself, too; this does not wait for the next attempt, and it works also where
+    nothing is deleted by itself (FormerPlace.message says why). Without former places, nothing is
+    queued. Errors: NOT_FOUND.
+    """
+    ForgetFormerPlace: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ForgetFormerPlaceRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
+    """Forgets a former place without cleaning it, and returns its secret sync. What is still there
+    stays there for good: nobody deletes it any more, and whoever can use it there still can. Meant
+    for places that are gone, such as a server that was shut down. Errors: NOT_FOUND,
+    FAILED_PRECONDITION (SECRETS_LEFT_BEHIND without leave_secrets_behind; RESOURCE_IN_USE: it is
+    just being cleaned).
     """
     ImportSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ImportSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Imports secrets from the destination. Errors: NOT_FOUND, FAILED_PRECONDITION (UNSUPPORTED) if
@@ -342,11 +376,12 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
         """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-        on create. Disabling it ends the run that waits. Errors: NOT_FOUND, ABORTED (etag, or it was changed while
-        the destination was asked), FAILED_PRECONDITION if the change leads to another document at the
-        destination while secrets of this sync are in the old one (SECRETS_LEFT_BEHIND), or may come
-        there because a run is under way (RESOURCE_IN_USE); SYNC_OVERLAP, see
-        SyncOptions.overlap_policy.
+        on create. Disabling it ends the run that waits. If the change leads to another document at the
+        destination, what this sync has put into the old one is taken away from there once the new one
+        is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
+        destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
+        while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
+        SyncOptions.overlap_policy).
         """
 
     @_abc_1.abstractmethod
@@ -356,10 +391,11 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
-        destination first; the call then answers when that is done. Errors: NOT_FOUND, ABORTED (etag),
-        FAILED_PRECONDITION (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way;
-        with remove_secrets also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has
-        approved it).
+        destination first: from its former places, and when those are clean, from the present one. The
+        call then answers when that is done. Without it, all of them keep the secrets, and nobody
+        remembers them any more. Errors: NOT_FOUND, ABORTED (etag), FAILED_PRECONDITION
+        (REMOVAL_FAILED: the sync is kept; RESOURCE_IN_USE: a run is under way; with remove_secrets
+        also PAUSED: a pause holds the removal; APPROVAL_REQUIRED: nobody has approved it).
         """
 
     @_abc_1.abstractmethod
@@ -390,9 +426,36 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
         as its message says. Guards do not apply: removing everything is what is
-        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. Errors: NOT_FOUND,
-        ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a
-        fingerprint also as PlanSecretSync).
+        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
+        sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+        Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
+        deleted; with a fingerprint also as PlanSecretSync).
+        """
+
+    @_abc_1.abstractmethod
+    def CleanUpSecretSync(
+        self,
+        request: _secret_sync_service_pb2.CleanUpSecretSyncRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.CleanUpSecretSyncResponse, _abc.Awaitable[_secret_sync_service_pb2.CleanUpSecretSyncResponse]]:
+        """Queues runs that take away what this sync has left at its former places, and returns them: one
+        for each place, due at once unless the destination asked for a pause. A place that is not clean
+        yet is cleaned by itself, too; this does not wait for the next attempt, and it works also where
+        nothing is deleted by itself (FormerPlace.message says why). Without former places, nothing is
+        queued. Errors: NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ForgetFormerPlace(
+        self,
+        request: _secret_sync_service_pb2.ForgetFormerPlaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
+        """Forgets a former place without cleaning it, and returns its secret sync. What is still there
+        stays there for good: nobody deletes it any more, and whoever can use it there still can. Meant
+        for places that are gone, such as a server that was shut down. Errors: NOT_FOUND,
+        FAILED_PRECONDITION (SECRETS_LEFT_BEHIND without leave_secrets_behind; RESOURCE_IN_USE: it is
+        just being cleaned).
         """
 
     @_abc_1.abstractmethod

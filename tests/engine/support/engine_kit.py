@@ -216,10 +216,12 @@ class Destination:
             or not known
         ]
         gone = [one for one in owned if one not in wanted and one in document.rows]
+        deletes = not isinstance(request, SyncRequest) or request.delete_missing
         failed = [one for one in stale if wanted[one].key in self.refused]
-        kept = [one for one in gone if owned[one].key in self.refused]
+        kept = [one for one in gone if owned[one].key in self.refused and deletes]
+        unwanted = [] if deletes else gone
         stale = [one for one in stale if one not in failed]
-        gone = [one for one in gone if one not in kept]
+        gone = [one for one in gone if deletes and one not in kept]
         created = [one for one in stale if one not in document.rows]
         if stale or gone:
             intents = [
@@ -272,7 +274,7 @@ class Destination:
         )
         # What was there before, but for which value it has: nobody has looked.
         ledger += tuple(
-            replace(owned[one], version=None) for one in [*failed, *kept] if one in owned
+            replace(owned[one], version=None) for one in [*failed, *kept, *unwanted] if one in owned
         )
         return RunResult(
             keys=tuple(results), ledger=ledger, version_before=before, version_after=after

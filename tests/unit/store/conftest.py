@@ -23,6 +23,7 @@ from secretsync.domain.entities import (
     SecretSync,
     SyncRun,
 )
+from secretsync.domain.former_places import FormerPlace
 from secretsync.store.protocol import Transaction
 from secretsync.store.sqlite import SqliteStore
 from secretsync.store.sqlite.connection import connect
@@ -126,6 +127,22 @@ class Make:
             trigger=RunTrigger.MANUAL,
             create_time=NOW,
             not_before=NOW,
+        )
+        return dataclasses.replace(made, **changes)
+
+    def place(self, uid: str = "place", **changes: Any) -> FormerPlace:
+        made = FormerPlace(
+            uid=uid,
+            sync_uid="y-to-octopus",
+            project_uid="p-shop",
+            destination="octopus-deploy",
+            connection_uid="c-octopus",
+            connection="octopus",
+            instance="octopus/1",
+            destination_config={"spaceId": "Spaces-1", "scope": {"environments": ["a"]}},
+            target_key="old target",
+            method="api-key",
+            leave_time=NOW,
         )
         return dataclasses.replace(made, **changes)
 

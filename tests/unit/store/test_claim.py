@@ -100,7 +100,7 @@ class Model:
         live = [self.syncs[other.sync_uid] for other in self.live()]
         return (
             (due or lost)
-            and (sync.is_enabled or run.action is RunAction.REMOVE)
+            and (sync.is_enabled or run.action is not RunAction.SYNC)
             and not self.is_held(run)
             and sync.target_key not in [other.target_key for other in live]
             and [other.connection_uid for other in live].count(sync.connection_uid)
@@ -138,6 +138,7 @@ class Model:
             lease_token=expected.lease_token + 1,
             lease_until=self.until,
             start_time=self.now,
+            may_have_written=expected.may_have_written or self.is_running(expected),
         )
         assert without_attempts(claimed) == taken
         self.replace(expected, taken)

@@ -127,6 +127,23 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "key_states.list": lambda tx, _: tx.key_states.list(SYNC, "a", 10),
     "key_states.list some": lambda tx, _: tx.key_states.list(SYNC, "a", 10, [KeyState.DRIFTED]),
     "key_states.save": lambda tx, _: tx.key_states.save(SYNC, [], ["gone"]),
+    "runs.unfinished": lambda tx, _: tx.runs.unfinished(SYNC),
+    "runs.latest_at": lambda tx, _: tx.runs.latest_at("place"),
+    "former_places.update": lambda tx, make: tx.former_places.update(make.place()),
+    "former_places.delete": lambda tx, _: tx.former_places.delete("place"),
+    "former_places.by_uid": lambda tx, _: tx.former_places.by_uid("place"),
+    "former_places.at": lambda tx, _: tx.former_places.at(SYNC, "target"),
+    "former_places.of_syncs": lambda tx, _: tx.former_places.of_syncs([SYNC, "other"]),
+    "former_places.using_connection": lambda tx, _: tx.former_places.using_connection("c"),
+    "former_places.left": lambda tx, _: tx.former_places.left("place", 20),
+    "former_places.claims": lambda tx, _: tx.former_places.claims("other", "old target"),
+    "former_places.hand_over": lambda tx, _: tx.former_places.hand_over(
+        "other", "old target", ["key"]
+    ),
+    "former_places.ledger.of": lambda tx, _: tx.former_places.ledger.of("place"),
+    "former_places.ledger.replace": lambda tx, make: tx.former_places.ledger.replace(
+        "place", [make.entry()]
+    ),
     "idempotency.find": lambda tx, _: tx.idempotency.find("m", "r"),
     "idempotency.prune": lambda tx, make: tx.idempotency.prune(make.now),
     "keys.data_key": lambda tx, _: tx.keys.data_key("p-shop"),
@@ -158,6 +175,7 @@ def plans_of(tx: SqliteTransaction, method: Callable[[], object]) -> list[str]:
 def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: str) -> None:
     with scratch() as tx:
         tx.runs.insert(make.run())
+        tx.former_places.insert(make.place())
         plan = plans_of(tx, lambda: METHODS[name](tx, make))
     assert plan
     assert [step for step in plan if "SCAN" in step and not SMALL.search(step)] == []

@@ -7,6 +7,7 @@ from secretsync.cli.client import Client, pass_client
 from secretsync.cli.commands.sync_approve import approve
 from secretsync.cli.commands.sync_check import check_destination
 from secretsync.cli.commands.sync_keys import keys
+from secretsync.cli.commands.sync_places import clean_up, forget_place
 from secretsync.cli.commands.sync_plan import plan
 from secretsync.cli.commands.sync_runs import import_, remove, run
 from secretsync.cli.commands.sync_watch import watch
@@ -49,6 +50,8 @@ sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)
 sync.add_command(watch)
+sync.add_command(clean_up)
+sync.add_command(forget_place)
 
 
 @sync.command(
@@ -98,7 +101,10 @@ def create(
 @click.argument("name", metavar="SYNC")
 @pass_client
 def get(client: Client, name: str) -> None:
-    """Show a secret sync: its condition, what to do next, settings, and how its last runs went."""
+    """Show a secret sync: its condition, what to do next, settings, and how its last runs went.
+
+    Former places that are not clean yet are listed below.
+    """
     found = get_sync(client, child_name(client.state, "secretSyncs", name))
     if client.state.json:
         print_message(found)
@@ -226,7 +232,8 @@ def delete(
 ) -> None:
     """Delete a secret sync with its history. Its secrets stay where they are by default.
 
-    With --remove-secrets, what it wrote is removed first; if that fails, the sync is kept.
+    With --remove-secrets, what it wrote is removed first, also from former places; if that fails,
+    the sync is kept.
     """
     resource = child_name(client.state, "secretSyncs", name)
     if not change.validate_only and not yes:

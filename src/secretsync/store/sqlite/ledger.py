@@ -1,69 +1,27 @@
 """The tables of what each sync put at its destination, and of how destinations' versions grew."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlite_utils import Database
 
 from secretsync.adapter import LedgerEntry
+from secretsync.store.sqlite.entries import Entries
 from secretsync.store.sqlite.rows import time_from_text, time_to_text
 
 KEPT_WRITES: Final = 1000
 """How many writes of a target are remembered."""
 
 
-class Ledger:
+class Ledger(Entries):
     """Implements `LedgerTable`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database, "ledger", "sync_uid")
 
     def of_sync(self, sync_uid: str) -> Sequence[LedgerEntry]:
-        rows = self._database.execute(
-            """
-            SELECT key, name, identity, remote_id, digest, version, confirmed FROM ledger
-            WHERE sync_uid = ? ORDER BY identity, confirmed DESC
-            """,
-            [sync_uid],
-        )
-        return [
-            LedgerEntry(
-                key=key,
-                name=name,
-                identity=identity,
-                remote_id=remote_id,
-                digest=digest,
-                version=version,
-                confirmed=bool(confirmed),
-            )
-            for key, name, identity, remote_id, digest, version, confirmed in rows
-        ]
-
-    def replace(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        self._database.execute("DELETE FROM ledger WHERE sync_uid = ?", [sync_uid])
-        self._insert(sync_uid, entries)
-
-    def put_intents(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        self._database.execute(
-            "DELETE FROM ledger WHERE sync_uid = ? AND NOT confirmed", [sync_uid]
-        )
-        self._insert(sync_uid, entries)
-
-    def confirm(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        found = list(entries)
-        self._database.conn.executemany(
-            "DELETE FROM ledger WHERE sync_uid = ? AND identity = ? AND confirmed",
-            [(sync_uid, entry.identity) for entry in found],
-        )
-        self._insert(sync_uid, found)
-
-    def has_entries(self, sync_uid: str) -> bool:
-        [[found]] = self._database.execute(
-            "SELECT EXISTS (SELECT 1 FROM ledger WHERE sync_uid = ?)", [sync_uid]
-        )
-        return bool(found)
+        return self.of(sync_uid)
 
     def claimed_by_others(self, sync_uid: str, target_key: str) -> Mapping[str, str]:
         rows = self._database.execute(
@@ -150,14 +108,3 @@ class Ledger:
             [target_key, version],
         )
         return frozenset(found for (found,) in rows)
-
-    def _insert(self, sync_uid: str, entries: Iterable[LedgerEntry]) -> None:
-        self._database.conn.executemany(
-            """
-            INSERT INTO ledger
-                (sync_uid, identity, confirmed, key, name, remote_id, digest, version)
-            VALUES
-                (:sync_uid, :identity, :confirmed, :key, :name, :remote_id, :digest, :version)
-            """,
-            ({"sync_uid": sync_uid, **asdict(entry)} for entry in entries),
-        )

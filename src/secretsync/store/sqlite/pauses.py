@@ -9,11 +9,13 @@ from secretsync.store.sqlite.rows import Record, to_json
 
 PAUSES = Record("pauses", Pause)
 
-# What holds `run`, a run of `sync`. Each part is one look into an index.
+# What holds `run`, a run of `sync` which is about a former `place` unless that is NULL. Each part
+# is one look into an index.
 HELD = """
     EXISTS (SELECT 1 FROM pauses WHERE name = '-')
     OR EXISTS (SELECT 1 FROM pauses WHERE pauses.sync_uid = sync.uid)
-    OR EXISTS (SELECT 1 FROM pauses WHERE pauses.connection_uid = sync.connection_uid)
+    OR EXISTS (SELECT 1 FROM pauses WHERE pauses.connection_uid
+        = coalesce(place.connection_uid, sync.connection_uid))
 """
 
 

@@ -26,10 +26,16 @@ _CLAIM = f"""
         lease_until = :lease_until,
         start_time = :now,
         (claimed_target, claimed_connection) = (
-            SELECT target_key, connection_uid FROM secret_syncs WHERE uid = runs.sync_uid
+            SELECT
+                coalesce(place.target_key, sync.target_key),
+                coalesce(place.connection_uid, sync.connection_uid)
+            FROM secret_syncs AS sync
+            LEFT JOIN former_places AS place ON place.uid = runs.place_uid
+            WHERE sync.uid = runs.sync_uid
         )
     WHERE seq = (
         SELECT run.seq FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+        LEFT JOIN former_places AS place ON place.uid = run.place_uid
         WHERE run.state IN ('pending', 'running')
             AND CASE run.state
                 WHEN 'pending' THEN run.not_before <= :now
@@ -41,16 +47,19 @@ _CLAIM = f"""
             AND NOT EXISTS (
                 SELECT 1 FROM runs AS other
                 WHERE other.state = 'running' AND other.sync_uid = run.sync_uid
-                    AND other.lease_until > :now
+                    AND other.place_uid = run.place_uid AND other.lease_until > :now
             )
             AND NOT EXISTS (
                 SELECT 1 FROM runs AS other
-                WHERE other.state = 'running' AND other.claimed_target = sync.target_key
+                WHERE other.state = 'running'
+                    AND other.claimed_target = coalesce(place.target_key, sync.target_key)
                     AND other.lease_until > :now
             )
             AND (
                 SELECT count(*) FROM runs AS other
-                WHERE other.state = 'running' AND other.claimed_connection = sync.connection_uid
+                WHERE other.state = 'running'
+                    AND other.claimed_connection
+                        = coalesce(place.connection_uid, sync.connection_uid)
                     AND other.lease_until > :now
             ) < :max_per_connection
         ORDER BY run.seq LIMIT 1
@@ -64,6 +73,7 @@ _NEXT_DUE = f"""
         SELECT * FROM (
             SELECT run.not_before AS moment
             FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+            LEFT JOIN former_places AS place ON place.uid = run.place_uid
             WHERE run.state = 'pending' AND NOT ({HELD})
             ORDER BY run.not_before LIMIT 1
         )
@@ -71,6 +81,7 @@ _NEXT_DUE = f"""
         SELECT * FROM (
             SELECT run.lease_until
             FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+            LEFT JOIN former_places AS place ON place.uid = run.place_uid
             WHERE run.state = 'running' AND NOT ({HELD})
             ORDER BY run.lease_until LIMIT 1
         )
@@ -87,10 +98,11 @@ _SUPERSEDE = """
         EXISTS (
             SELECT 1 FROM runs AS other
             WHERE other.state = 'pending' AND other.sync_uid = runs.sync_uid
+                AND other.place_uid = runs.place_uid
         ) OR EXISTS (
             SELECT 1 FROM runs AS other
             WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
-                AND other.seq > runs.seq
+                AND other.place_uid = runs.place_uid AND other.seq > runs.seq
         )
     )
 """
@@ -118,7 +130,7 @@ _RENEW = """
         AND NOT EXISTS (
             SELECT 1 FROM runs AS other
             WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
-                AND other.lease_until > runs.lease_until
+                AND other.place_uid = runs.place_uid AND other.lease_until > runs.lease_until
         )
         AND NOT EXISTS (
             SELECT 1 FROM runs AS other
@@ -197,15 +209,39 @@ class Runs:
             },
         )
 
-    def pending(self, sync_uid: str) -> SyncRun | None:
-        return self._one("SELECT * FROM runs WHERE sync_uid = ? AND state = 'pending'", [sync_uid])
+    def pending(self, sync_uid: str, place_uid: str = "") -> SyncRun | None:
+        return self._one(
+            "SELECT * FROM runs WHERE sync_uid = ? AND place_uid = ? AND state = 'pending'",
+            [sync_uid, place_uid],
+        )
 
-    def running(self, sync_uid: str) -> SyncRun | None:
+    def unfinished(self, sync_uid: str) -> Sequence[SyncRun]:
+        found = RUNS.all(
+            self._database,
+            """
+            SELECT * FROM (
+                SELECT * FROM runs WHERE sync_uid = ?1 AND state = 'pending'
+                UNION ALL
+                SELECT * FROM runs WHERE sync_uid = ?1 AND state = 'running'
+            )
+            ORDER BY seq
+            """,
+            [sync_uid],
+        )
+        return [run for each in found if (run := self._whole(each))]
+
+    def latest_at(self, place_uid: str) -> SyncRun | None:
+        return self._one(
+            "SELECT * FROM runs WHERE place_uid = ? AND place_uid <> '' ORDER BY seq DESC LIMIT 1",
+            [place_uid],
+        )
+
+    def running(self, sync_uid: str, place_uid: str = "") -> SyncRun | None:
         # Two at most: one with a live lease, and one that lost its own and waits to be resumed.
         return self._one(
-            "SELECT * FROM runs WHERE sync_uid = ? AND state = 'running' "
+            "SELECT * FROM runs WHERE sync_uid = ? AND place_uid = ? AND state = 'running' "
             "ORDER BY lease_until DESC LIMIT 1",
-            [sync_uid],
+            [sync_uid, place_uid],
         )
 
     def awaiting_approval(self, sync_uid: str) -> SyncRun | None:

@@ -4,6 +4,7 @@ from sqlite_utils import Database
 
 from secretsync.store.sqlite.connections import Connections
 from secretsync.store.sqlite.events import Events
+from secretsync.store.sqlite.former_places import FormerPlaces
 from secretsync.store.sqlite.idempotency import Idempotency
 from secretsync.store.sqlite.imports import Imports
 from secretsync.store.sqlite.key_states import KeyStates
@@ -34,5 +35,6 @@ class SqliteTransaction:
         self.events = Events(database)
         self.ledger = Ledger(database)
         self.key_states = KeyStates(database)
+        self.former_places = FormerPlaces(database)
         self.idempotency = Idempotency(database)
         self.keys = Keys(database)

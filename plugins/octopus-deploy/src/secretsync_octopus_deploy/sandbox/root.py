@@ -7,8 +7,6 @@ from secretsync_octopus_deploy.sandbox.kinds import KINDS
 from secretsync_octopus_deploy.sandbox.state import world_of
 
 SERVER_VERSION = "2023.1.9626"
-# Fixed, because clients only require that there is one.
-INSTALLATION_ID = "5a4db0c5-0000-4000-8000-000000000001"
 
 
 async def server_root(request: Request) -> JsonResponse:
@@ -27,7 +25,7 @@ async def server_root(request: Request) -> JsonResponse:
             "Application": "Octopus Deploy",
             "Version": SERVER_VERSION,
             "ApiVersion": "3.0.0",
-            "InstallationId": INSTALLATION_ID,
+            "InstallationId": world_of(request).installation_id,
             "IsEarlyAccessProgram": False,
             "HasLongTermSupport": True,
             "Links": links,

@@ -15,8 +15,11 @@ RESTART_ACTION = "0b1f3f0e-2f6c-4f6e-9d0a-6f1f6c0d5a06"
 
 
 def build_world(seed: str) -> World:
-    """Return a new world; `seed` is one of `SEEDS`, and `empty` has the default space only."""
-    world = World()
+    """Return a new world; `seed` is one of `SEEDS`, and `empty` has the default space only.
+
+    Worlds of different seeds are different installations.
+    """
+    world = World(f"5a4db0c5-0000-4000-8000-{SEEDS.index(seed) + 1:012d}")
     default = world.add_space("Default", "default")
     if seed == "empty":
         return world

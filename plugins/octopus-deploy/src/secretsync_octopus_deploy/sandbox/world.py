@@ -65,10 +65,12 @@ class World:
         users: By id; the first is the one whom every key belongs to.
         sets: Variable sets by id.
         git_sets: The variables that projects keep in Git, by project id and branch.
+        installation_id: What tells this server from others, whatever its address.
         refuses_unknown_scope_ids: Whether a PUT with scope ids that do not exist gets a 400.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, installation_id: str = "5a4db0c5-0000-4000-8000-000000000001") -> None:
+        self.installation_id = installation_id
         self.spaces: dict[str, Space] = {}
         self.users: dict[str, JsonObject] = {}
         self.sets: dict[str, VariableSet] = {}
