@@ -570,7 +570,9 @@ class _SyncChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncChange
     SYNC_CHANGE_CREATED: _SyncChange.ValueType  # 3
     """The secret sync was created."""
     SYNC_CHANGE_UPDATED: _SyncChange.ValueType  # 4
-    """Its settings, or what they lead to, were changed."""
+    """Its settings or its next_run_time were changed, or it was paused or resumed. What follows from
+    its runs, such as its condition, is told with them.
+    """
     SYNC_CHANGE_DELETED: _SyncChange.ValueType  # 5
     """It was deleted with its history."""
     SYNC_CHANGE_RUN: _SyncChange.ValueType  # 6
@@ -596,7 +598,9 @@ SYNC_CHANGE_SYNCED: SyncChange.ValueType  # 2
 SYNC_CHANGE_CREATED: SyncChange.ValueType  # 3
 """The secret sync was created."""
 SYNC_CHANGE_UPDATED: SyncChange.ValueType  # 4
-"""Its settings, or what they lead to, were changed."""
+"""Its settings or its next_run_time were changed, or it was paused or resumed. What follows from
+its runs, such as its condition, is told with them.
+"""
 SYNC_CHANGE_DELETED: SyncChange.ValueType  # 5
 """It was deleted with its history."""
 SYNC_CHANGE_RUN: SyncChange.ValueType  # 6
