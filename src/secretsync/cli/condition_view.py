@@ -17,6 +17,7 @@ COMMANDS = {
     "SecretSyncService.PlanSecretSync": "secretsync sync plan {sync}",
     "SecretSyncService.GetSyncRun": "secretsync run get {sync}",
     "SecretSyncService.CancelSyncRun": "secretsync run cancel {sync}/RUN",
+    "SecretSyncService.CleanUpSecretSync": "secretsync sync clean-up {sync}",
     "SecretSyncService.ListSyncKeys": "secretsync sync keys {sync}",
     "SecretSyncService.ListPauses": "secretsync pause list",
     "SecretSyncService.GetDestination": "secretsync destination get {destination}",

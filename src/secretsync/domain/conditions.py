@@ -35,8 +35,15 @@ _AGAIN = {
 """How the actions are asked for, whose newest run says what the destination holds."""
 
 
+_AT_REST = frozenset({Condition.SYNCED, Condition.REMOVED, Condition.DISABLED})
+"""What a sync is in while nothing is the matter with it."""
+
+
 def status_of(
-    sync: SecretSync, newest: Mapping[RunAction, SyncRun], pauses: Sequence[Pause]
+    sync: SecretSync,
+    newest: Mapping[RunAction, SyncRun],
+    pauses: Sequence[Pause],
+    clean_ups: Sequence[Reason | None] = (),
 ) -> Status:
     """Return the condition that a sync is in.
 
@@ -44,9 +51,36 @@ def status_of(
         sync: the sync.
         newest: its newest run of each action, as far as there is one.
         pauses: what holds it, the narrowest first.
+        clean_ups: for each place that it has left and that is not clean yet, why the last clean-up
+            there failed, None if none did. Default: there is no such place.
     """
     if pauses:
         return _paused(pauses)
+    status = _after_runs(sync, newest)
+    if not clean_ups or status.condition not in _AT_REST:
+        return status
+    return _unclean(status) if any(clean_ups) else _not_clean_yet(status)
+
+
+def _unclean(status: Status) -> Status:
+    return Status(
+        condition=MEANINGS[Reason.CLEAN_UP_FAILED].condition,
+        hint="Secrets could not be removed from a place that the sync was led away from: see why in"
+        " former_places, then ask for the clean-up again.",
+        next_actions=(meanings.CLEAN_UP, *status.next_actions),
+    )
+
+
+def _not_clean_yet(status: Status) -> Status:
+    hint = status.hint.removesuffix(".")
+    return replace(
+        status,
+        hint=f"{hint}; a place that the sync was led away from is not clean yet.",
+        next_actions=(*status.next_actions, meanings.CLEAN_UP),
+    )
+
+
+def _after_runs(sync: SecretSync, newest: Mapping[RunAction, SyncRun]) -> Status:
     runs = [newest[action] for action in _AGAIN if action in newest]
     for state, status in _AT_WORK.items():
         for run in runs:

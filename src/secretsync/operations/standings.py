@@ -37,10 +37,11 @@ def standings(tx: Transaction, syncs: Sequence[SecretSync]) -> Mapping[str, Stan
     for sync in syncs:
         newest = {action: run for action in RunAction if (run := latest.get((sync.uid, action)))}
         held = pauses[sync.uid]
+        left = places.get(sync.uid, ())
         found[sync.uid] = Standing(
             newest=newest,
             pauses=held,
-            status=status_of(sync, newest, held),
-            former_places=places.get(sync.uid, ()),
+            status=status_of(sync, newest, held, [place.error_reason for place in left]),
+            former_places=left,
         )
     return found

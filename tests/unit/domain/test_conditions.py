@@ -94,10 +94,15 @@ def run(
     )
 
 
-def of(*runs: SyncRun, pauses: tuple[Pause, ...] = (), **changes: Any) -> Status:  # noqa: ANN401
+def of(
+    *runs: SyncRun,
+    pauses: tuple[Pause, ...] = (),
+    clean_ups: tuple[Reason | None, ...] = (),
+    **changes: Any,  # noqa: ANN401
+) -> Status:
     """Return the status of a sync with these newest runs, and these fields."""
     newest = {each.action: each for each in runs}
-    return status_of(replace(BASE, **changes), newest, pauses)
+    return status_of(replace(BASE, **changes), newest, pauses, clean_ups)
 
 
 PAUSE = Pause(name="-", reason="incident", create_time=NOW)
@@ -157,6 +162,14 @@ TABLE: list[tuple[Condition, list[SyncRun], dict[str, Any]]] = [
         [run(FAILED, Reason.KEYS_FAILED)],
         {"key_counts": {KeyState.FAILED: 2}},
     ),
+    # Places that it was led away from.
+    (Condition.BLOCKED, [DONE], {"clean_ups": (None, Reason.DESTINATION_UNAVAILABLE)}),
+    (Condition.BLOCKED, [GONE_2], {"clean_ups": (AUTH,), "key_counts": {}}),
+    (Condition.BLOCKED, [DONE], {"clean_ups": (AUTH,), "is_enabled": False}),
+    (Condition.SYNCED, [DONE], {"clean_ups": (None,)}),
+    (Condition.PAUSED, [DONE], {"clean_ups": (AUTH,), "pauses": (PAUSE,)}),
+    (Condition.RUNNING, [run(RUNNING)], {"clean_ups": (AUTH,)}),
+    (Condition.INVALID, [run(FAILED, Reason.UNSUPPORTED)], {"clean_ups": (AUTH,)}),
     # A reason that no run should have.
     (Condition.ERROR, [run(FAILED, Reason.ETAG_MISMATCH)], {}),
     (Condition.ERROR, [run(FAILED)], {}),
@@ -264,6 +277,9 @@ def test_what_is_told() -> None:
         "SecretSyncService.UpdateSecretSync",
         "SecretSyncService.DeleteSecretSync",
     )
+    moved = of(DONE, clean_ups=(None,))
+    assert moved.hint.endswith("; a place that the sync was led away from is not clean yet.")
+    assert moved.next_actions == ("SecretSyncService.CleanUpSecretSync",)
     blocked = of(DONE, key_counts={KeyState.SKIPPED: 1})
     assert blocked.hint.startswith("1 key could not be touched")
     assert of(DONE, key_counts={KeyState.DRIFTED: 3}).hint.startswith("3 keys changed")
