@@ -55,7 +55,7 @@ async def other_sync_runs(world: World) -> SyncRun:
 
 class TestWaiting:
     @each_holder
-    @pytest.mark.parametrize("action", RunAction)
+    @pytest.mark.parametrize("action", [SYNC, REMOVE])
     async def test_no_run_begins_before_the_resume(
         self, world: World, name: str, action: RunAction
     ) -> None:
@@ -174,7 +174,7 @@ async def back_in_the_queue(world: World, sync: SecretSync) -> SyncRun:
 
 class TestUnderWay:
     @each_holder
-    @pytest.mark.parametrize("action", RunAction)
+    @pytest.mark.parametrize("action", [SYNC, REMOVE])
     async def test_it_begins_no_write_and_goes_on_after_the_resume(
         self, world: World, name: str, action: RunAction
     ) -> None:
