@@ -40,6 +40,7 @@ KINDS = {
     "RemoveSecrets": "SecretSync",
     "ImportSecrets": "SecretSync",
     "PlanSecretSync": "SecretSync",
+    "CheckDrift": "SecretSync",
     "CheckDestination": "SecretSync",
     "CancelSyncRun": "SyncRun",
     "PauseSyncing": "SecretSync",

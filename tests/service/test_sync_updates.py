@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from recording_destination import Recorder
 from refusals import invalid_fields, refused
 from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, TOKEN, Service, struct
@@ -40,6 +41,14 @@ CHANGES: dict[str, tuple[dict[str, Any], object]] = {
     "sync_options.disable_secret_deletion": (
         {"sync_options": pb.SyncOptions(disable_secret_deletion=True)},
         True,
+    ),
+    "sync_options.drift_policy": (
+        {"sync_options": pb.SyncOptions(drift_policy=pb.DRIFT_POLICY_REPAIR)},
+        pb.DRIFT_POLICY_REPAIR,
+    ),
+    "sync_options.drift_interval": (
+        {"sync_options": pb.SyncOptions(drift_interval=Duration(seconds=90))},
+        Duration(seconds=90),
     ),
     "is_enabled": ({"is_enabled": False}, False),
     "is_auto_sync_enabled": ({"is_auto_sync_enabled": False}, False),
@@ -174,6 +183,7 @@ async def test_a_change_that_the_destination_may_have_to_follow_queues_a_run(
     changed = await web.update_sync([path], **EVERYTHING | CHANGES[path][0])
     new = (await web.quiet())[runs:]
     silent = {"description", "is_enabled", "is_auto_sync_enabled", "schedule"}
+    silent |= {"sync_options.drift_policy", "sync_options.drift_interval"}
     expected = changed.version != before.version and path not in silent
     assert [run.trigger for run in new] == [pb.RUN_TRIGGER_UPDATE] * expected
     assert all(run.state == pb.RUN_STATE_SUCCEEDED for run in new)

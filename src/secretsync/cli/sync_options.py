@@ -17,6 +17,7 @@ from secretsync.cli.assignments import (
     unassign,
 )
 from secretsync.cli.client import Client
+from secretsync.cli.drift_view import DRIFT_POLICIES, drift_options, duration_of
 from secretsync.cli.limits import read_limit
 from secretsync.cli.lookups import get_connection, get_destination
 from secretsync.cli.names import child_name
@@ -28,6 +29,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     INITIAL_SYNC_BEHAVIOR_IMPORT_PRIORITIZE_SOURCE,
     INITIAL_SYNC_BEHAVIOR_OVERWRITE_DESTINATION,
     MaxDeletions,
+    Schedule,
     SecretSync,
 )
 
@@ -56,6 +58,8 @@ class SyncOptions:
     require_approval: bool | None
     enabled: bool | None
     auto_sync: bool | None
+    drift_policy: str | None
+    drift_interval: timedelta | None
     every: timedelta | None
     cron: str | None
     time_zone: str | None
@@ -82,6 +86,8 @@ class SyncOptions:
             "sync_options.overlap_policy": self.overlap_policy and POLICIES[self.overlap_policy],
             "sync_options.max_deletions": self.max_deletions,
             "sync_options.require_approval": self.require_approval,
+            "sync_options.drift_policy": self.drift_policy and DRIFT_POLICIES[self.drift_policy],
+            "sync_options.drift_interval": duration_of(self.drift_interval),
             "is_enabled": self.enabled,
             "is_auto_sync_enabled": self.auto_sync,
             "schedule": schedule_of(
@@ -185,6 +191,7 @@ def _options(*, create: bool) -> list[Callable[[Callable[..., None]], Callable[.
             default=None,
             help="Whether changes queue runs. Default: they do.",
         ),
+        *drift_options(),
         *schedule_options(),
         click.option("--description", metavar="TEXT", help="At most 256 characters."),
     ]
@@ -196,7 +203,7 @@ def build(
     """Return a sync with these settings.
 
     Args:
-        settings: values by path, as SyncOptions.settings returns them; an empty message unsets.
+        settings: values by path, as SyncOptions.settings returns them; an empty schedule unsets.
         config: the configuration; None to leave it unset.
         name: which sync it is, in an update.
         etag: what the update is based on.
@@ -209,7 +216,7 @@ def build(
             target = getattr(target, parent)
         if not isinstance(value, Message):
             setattr(target, last, value)
-        elif value.ByteSize():
+        elif value != Schedule():
             getattr(target, last).CopyFrom(value)
     if config is not None:
         sync.destination_config.CopyFrom(to_struct(config))

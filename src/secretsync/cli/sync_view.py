@@ -3,6 +3,7 @@
 from secretsync.cli.assignments import from_struct
 from secretsync.cli.client import Client
 from secretsync.cli.condition_view import condition_fields
+from secretsync.cli.drift_view import drift_text, policy_text
 from secretsync.cli.limits import limit_text
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import short_name
@@ -62,6 +63,8 @@ def show_sync(sync: SecretSync) -> None:
             ("Auto-sync", yes_no(sync.is_auto_sync_enabled)),
             ("Schedule", schedule_text(sync.schedule)),
             ("Next run", time_and_age(sync.next_run_time)),
+            ("Drift policy", policy_text(options)),
+            ("Drift", drift_text(sync.drift)),
             ("Keys", key_counts_text(sync.key_state_counts)),
             *pause_fields(sync.pauses),
             ("Last sync", _status_text(sync.sync_status)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from secretsync.adapter import Action, KeyResult
 from secretsync.domain.attempts import RunAttempt
+from secretsync.domain.drift import DEFAULT_INTERVAL, DriftPolicy
 from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.plans import SyncPlan
@@ -156,7 +157,8 @@ class SyncOptions:
     """How secrets are synced.
 
     An empty key schema means that the name is the key. `max_deletions` is what one sync run may
-    delete. With `require_approval` no run writes what nobody has approved.
+    delete. With `require_approval` no run writes what nobody has approved. `drift_interval` is the
+    seconds from one look for drift to the next.
     """
 
     initial_sync_behavior: InitialSyncBehavior = InitialSyncBehavior.OVERWRITE_DESTINATION
@@ -165,6 +167,8 @@ class SyncOptions:
     overlap_policy: OverlapPolicy = OverlapPolicy.WARN
     max_deletions: MaxDeletions = field(default_factory=MaxDeletions)
     require_approval: bool = False
+    drift_policy: DriftPolicy = DriftPolicy.OFF
+    drift_interval: float = DEFAULT_INTERVAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +177,8 @@ class SecretSync:
 
     `target_key` names the document that it writes to; `initialized` tells whether a run has
     succeeded since the sync began to write there. `next_run_time` is when its schedule is due, None
-    if it has none or is disabled; `clock_time` is when that was set, by the clock of that time.
+    if it has none or is disabled, and `next_check_time` when drift is looked for; `clock_time` is
+    when these were set, by the clock of that time.
     `key_counts` tells how many keys are in each state, and `drift_time` since when some have been
     DRIFTED; neither is changed with the sync, but with its keys.
     """
@@ -196,6 +201,7 @@ class SecretSync:
     is_auto_sync_enabled: bool = True
     schedule: Schedule | None = None
     next_run_time: datetime | None = None
+    next_check_time: datetime | None = None
     clock_time: datetime | None = None
     target_key: str
     initialized: bool = False
@@ -223,6 +229,7 @@ class RunAction(StrEnum):
     REMOVE = "remove"
     CLEAN_UP = "clean-up"
     """Takes away what the sync put at a former place."""
+    CHECK = "check"
 
 
 class RunTrigger(StrEnum):
@@ -234,6 +241,7 @@ class RunTrigger(StrEnum):
     SOURCE_CHANGE = "source-change"
     RETRY = "retry"
     SCHEDULE = "schedule"
+    DRIFT = "drift"
 
 
 class RunState(StrEnum):
@@ -344,11 +352,13 @@ class RunFilter:
     Attributes:
         states: one of these; empty for any.
         triggers: one of these; empty for any.
+        actions: one of these; empty for any.
         created_from: created then or later.
         created_before: created before.
     """
 
     states: frozenset[RunState] = frozenset()
     triggers: frozenset[RunTrigger] = frozenset()
+    actions: frozenset[RunAction] = frozenset()
     created_from: datetime | None = None
     created_before: datetime | None = None

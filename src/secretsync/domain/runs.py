@@ -71,20 +71,26 @@ def may_join(waiting: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
     one run. An automatic trigger also joins a waiting removal: somebody asked for the secrets to be
     taken away, and a change at the source is no reason to overrule that. A run that must keep to a
     plan may fail because of what has changed, so it answers an automatic trigger only together with
-    its `follow_up`, and nothing that somebody asks for.
+    its `follow_up`, and nothing that somebody asks for. A check looks for what any other run makes
+    right, or is about to take away: it is answered by all, and answers none.
     """
+    if RunAction.CHECK in {waiting.action, action}:
+        return action is RunAction.CHECK
     if waiting.approved_fingerprint:
         return trigger is not RunTrigger.MANUAL
     return waiting.action is action or trigger is not RunTrigger.MANUAL
 
 
-def may_join_running(running: SyncRun, trigger: RunTrigger) -> bool:
+def may_join_running(running: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
     """Tell whether a run under way answers a new trigger, so that no further run is needed.
 
     A sync under way has read the source already, so it answers nothing. A removal answers automatic
     triggers, as it does while it waits: what was asked for must not depend on when it started, and
-    a run in its wake would take its place if it has to be tried again.
+    a run in its wake would take its place if it has to be tried again. A check is answered by
+    anything under way, unless somebody asks for it by hand, who may mean what happened since.
     """
+    if action is RunAction.CHECK:
+        return trigger is not RunTrigger.MANUAL
     return running.action is RunAction.REMOVE and trigger is not RunTrigger.MANUAL
 
 

@@ -69,7 +69,8 @@ def why_it_failed(report: RunReport) -> tuple[Reason, str]:
 
 
 def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | None, str]:
-    if report.awaits_approval and not ended.cancel_requested:
+    has_findings = report.findings is not None or report.awaits_approval
+    if has_findings and not ended.cancel_requested:
         return AttemptOutcome.SUCCEEDED, None, ""
     if report.result is not None:
         return _how_it_came_out(ended, report.result)

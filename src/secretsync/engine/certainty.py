@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from secretsync.adapter import LedgerEntry
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt
-from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, RunFilter, RunState, SecretSync, SyncRun
 from secretsync.store.protocol import Transaction
 
 LOOK_BACK = 20
@@ -12,6 +12,7 @@ NEWEST = 2**62
 DONE = frozenset({RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED})
 """The states of runs whose last attempt came to a result."""
 WRITING = frozenset({RunAction.SYNC, RunAction.REMOVE})
+WRITING_RUNS = RunFilter(actions=WRITING)
 
 
 def known_versions(
@@ -20,27 +21,30 @@ def known_versions(
     """Return the versions at which a run can rely on its ledger; see `RunRequest`."""
     versions = {entry.version for entry in ledger if entry.confirmed and entry.version is not None}
     # Of a place that the sync has left, nobody has kept track.
-    if run.place_uid or not versions or _may_be_in_flight(tx, run):
+    if run.place_uid or not versions:
+        return frozenset()
+    if run.action in WRITING and may_be_in_flight(tx, run):
         return frozenset()
     # Entries that were left alone are certain since an earlier version than those last written.
     led_to = [tx.ledger.versions_after(sync.target_key, version) for version in versions]
     return frozenset.intersection(*led_to)
 
 
-def _may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
+def may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
     """Tell whether a write of an earlier attempt may still arrive at the destination.
 
     It may if that attempt was cut short or got no answer, and it would undo what this run finds to
     be right. A run that relies on nothing writes all values again; that gives the destination a new
-    version, at which it refuses the older write.
+    version, at which it refuses the older write. Checks write nothing.
     """
-    if run.may_have_written:
-        return True
-    if _came_to_a_result(run.attempts[-2:-1]):
-        return False
-    for other in tx.runs.list(run.sync_uid, NEWEST, LOOK_BACK):
+    if run.action in WRITING:
+        if run.may_have_written:
+            return True
+        if _came_to_a_result(run.attempts[-2:-1]):
+            return False
+    for other in tx.runs.list(run.sync_uid, NEWEST, LOOK_BACK, WRITING_RUNS):
         # One that a newer run replaced while it waited has never begun.
-        if other.uid == run.uid or other.start_time is None or other.action not in WRITING:
+        if other.uid == run.uid or other.start_time is None:
             continue
         if other.state in DONE:
             return False

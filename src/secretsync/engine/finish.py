@@ -20,6 +20,7 @@ from secretsync.domain.runs import (
 )
 from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
 from secretsync.engine.cancelling import how_far
+from secretsync.engine.checks import end_check, forget_uneventful
 from secretsync.engine.clean_up import (
     ended_clean_up,
     enqueue_due,
@@ -78,8 +79,12 @@ def _retry_later(
     """Queue a run that does later what this one has left undone, unless one waits already."""
     may_run = sync.is_enabled or ended.action is not RunAction.SYNC
     retry = retry_of(ended, policy=policy, now=now, rng=rng) if may_run else None
-    if retry and not tx.runs.pending(sync.uid):
-        tx.runs.insert(retry)
+    waiting = tx.runs.pending(sync.uid)
+    if retry is None or (waiting and waiting.action is not RunAction.CHECK):
+        return
+    if waiting:
+        tx.runs.update(supersede(waiting, by=retry, now=now))
+    tx.runs.insert(retry)
 
 
 def _end(
@@ -96,6 +101,8 @@ def _end(
         keep_results(tx, current, report.result, now)
     if current.cancel_requested:
         return _cancelled(tx, sync, current, report, now)
+    if report.findings is not None:
+        return end_check(tx, current, report.findings, report.outcome(), now)
     if report.result is not None and failed(report.result.keys):
         ended = _succeed_in_part(
             tx, sync, current, report, report.result, policy=policy, now=now, rng=rng
@@ -137,6 +144,7 @@ def _succeed(
         outcome=outcome,
     )
     tx.runs.update(ended)
+    forget_uneventful(tx, ended)
     if run.delete_sync:
         tx.syncs.delete(sync.uid)
     return ended
@@ -311,6 +319,8 @@ def _fail(
 def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
     """Store a run that waits for its next attempt or has ended, and return it as it is then."""
     waiting = tx.runs.pending(after.sync_uid, after.place_uid)
+    if waiting and RunAction.CHECK in {waiting.action, after.action}:
+        return _settle_beside_check(tx, after, waiting, now)
     if after.state is RunState.PENDING and waiting:
         # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
         # count of attempts that the failed one has earned.
@@ -332,6 +342,19 @@ def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
 def _left_to(waiting: SyncRun, failed: SyncRun) -> RunTrigger | None:
     """Return the trigger that a run takes over from one that failed, if it may not answer it."""
     return failed.follow_up or failed.trigger if waiting.approved_fingerprint else None
+
+
+def _settle_beside_check(
+    tx: Transaction, after: SyncRun, waiting: SyncRun, now: datetime
+) -> SyncRun:
+    """Do as `_settle` if a check is among the two: it gives way, and nothing of it is kept."""
+    if after.state is RunState.PENDING:
+        if after.action is RunAction.CHECK:
+            after = supersede(after, by=waiting, now=now)
+        else:
+            tx.runs.update(supersede(waiting, by=after, now=now))
+    tx.runs.update(after)
+    return after
 
 
 def _summary(keys: Sequence[KeyResult]) -> str:

@@ -10,16 +10,13 @@ from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRu
 from secretsync.domain.pauses import holding, names_holding, waits_for
 from secretsync.domain.plans import SyncPlan
 from secretsync.engine.gate import guard_text, told
+from secretsync.engine.plan_only import refuse
 from secretsync.engine.report import bounded
 from secretsync.engine.work import Preparation, Work
 from secretsync.registry import Registry
 from secretsync.store.protocol import Transaction
 
 AFTER_ALL_OTHERS = 2**62
-
-
-class PlanOnlyError(Exception):
-    """A plan mutates nothing: an adapter was about to write while it was asked for one."""
 
 
 class Planning:
@@ -63,7 +60,7 @@ class Planning:
             AdapterError: what the run would fail with, if that is about no single key.
         """
         work = self.work
-        run = work.request(**means, record_intent=_refuse, report_progress=_ignore)
+        run = work.request(**means, record_intent=refuse, report_progress=_ignore)
         result = await self._registry.plan(work.sync.destination, PlanRequest(run=run))
         plan = await told(
             work, result, refusal=result.refusal or guard_text(work, result), now=self._now
@@ -96,10 +93,6 @@ def _would_be_run(sync: SecretSync, action: RunAction, now: datetime) -> SyncRun
         not_before=now,
         lease_token=1,
     )
-
-
-async def _refuse(*_entries: object, **_options: object) -> None:
-    raise PlanOnlyError
 
 
 def _ignore(_step: str, _done: int, _total: int) -> None:

@@ -69,11 +69,13 @@ def enqueue(
     if terms.fingerprint:
         return _enqueue_approved(tx, _new_run(sync, action, trigger, now, terms), waiting, now)
     if waiting and may_join(waiting, action, trigger):
+        if action is RunAction.CHECK and waiting.action is not RunAction.CHECK:
+            return waiting
         joined = _joined(waiting, action, trigger, now, terms)
         if joined != waiting:
             tx.runs.update(joined)
         return joined
-    if running and may_join_running(running, trigger):
+    if running and may_join_running(running, action, trigger):
         return running
     run = _new_run(sync, action, trigger, now, terms)
     if waiting:
@@ -147,8 +149,9 @@ def _enqueue_approved(
             follow_up=None if planned.trigger is RunTrigger.MANUAL else planned.trigger,
         )
     if waiting:
-        # If the plan turns out to be out of date, what that run was for is still to be done.
-        run = replace(run, follow_up=waiting.follow_up or waiting.trigger)
+        if waiting.action is not RunAction.CHECK:
+            # If the plan turns out to be out of date, what that run was for is still to be done.
+            run = replace(run, follow_up=waiting.follow_up or waiting.trigger)
         tx.runs.update(supersede(waiting, by=run, now=now))
     if run.uid == wanted.uid:
         return tx.runs.insert(run)

@@ -8,6 +8,7 @@ from secretsync.adapter import RunResult
 from secretsync.domain.entities import HttpRequest, RunOutcome
 from secretsync.domain.plans import SyncPlan
 from secretsync.domain.problems import Problem, Reason
+from secretsync.engine.checks import Findings
 
 MAX_TEXT = 8000
 """Characters of a message or warning that are kept. gRPC clients take answers of 4 MiB."""
@@ -21,6 +22,7 @@ class RunReport:
 
     Attributes:
         result: what the adapter did; None if it failed.
+        findings: what a check has found out; None if it failed, and of other runs.
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
         write_announced: whether a write was announced, so that one may have taken place.
@@ -32,6 +34,7 @@ class RunReport:
     """
 
     result: RunResult | None = None
+    findings: Findings | None = None
     problem: Problem | None = None
     transient: bool = False
     write_announced: bool = False

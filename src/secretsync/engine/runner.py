@@ -11,14 +11,14 @@ from secretsync.adapter import (
     LedgerEntry,
     RateLimited,
     RemoveRequest,
-    RunResult,
     SyncRequest,
     Unavailable,
 )
 from secretsync.crypto import Vault
 from secretsync.domain.adapter_problems import problem_from
-from secretsync.domain.entities import SyncRun
+from secretsync.domain.entities import RunAction, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.checks import look_for_drift
 from secretsync.engine.gate import Gate
 from secretsync.engine.http import HttpPool, PacedClient
 from secretsync.engine.pacing import Paused
@@ -84,7 +84,7 @@ class Runner:
                 report_progress(Progress("resolving"))
                 work = await self._store.read(lambda tx: self._preparation.of(tx, run))
                 report.target_key = work.sync.target_key
-                report.result = await self._call(run, work, report, record_intent, report_progress)
+                await self._call(run, work, report, record_intent, report_progress)
         except LeaseLostError:
             raise
         except Problem as problem:
@@ -109,7 +109,7 @@ class Runner:
         report: RunReport,
         record_intent: RecordIntent,
         report_progress: Callable[[Progress], None],
-    ) -> RunResult:
+    ) -> None:
         sync = work.sync
         title = f"projects/{sync.project}/connections/{sync.connection}"
         info = self._registry.get(sync.destination).info
@@ -129,7 +129,7 @@ class Runner:
                 ),
             )
             try:
-                return await self._dispatch(sync.destination, request)
+                await self._dispatch(work, request, report)
             except (RateLimited, Unavailable) as error:
                 # However little the adapter made of the answer, the connection keeps to its pause.
                 pause = self._http.pause(work.paced_as)
@@ -137,10 +137,16 @@ class Runner:
                     error.retry_after = pause
                 raise
 
-    async def _dispatch(self, destination: str, request: SyncRequest | RemoveRequest) -> RunResult:
-        if isinstance(request, SyncRequest):
-            return await self._registry.sync(destination, request)
-        return await self._registry.remove(destination, request)
+    async def _dispatch(
+        self, work: Work, request: SyncRequest | RemoveRequest, report: RunReport
+    ) -> None:
+        destination = work.sync.destination
+        if isinstance(request, RemoveRequest):
+            report.result = await self._registry.remove(destination, request)
+        elif work.action is RunAction.CHECK:
+            report.findings = await look_for_drift(self._registry, work, request)
+        else:
+            report.result = await self._registry.sync(destination, request)
 
 
 def _in_turn(

@@ -13,7 +13,7 @@ from secretsync.domain.former_places import FormerPlace, may_run, sync_at, why_k
 from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.domain.resolution import resolve_source
-from secretsync.engine.certainty import known_versions
+from secretsync.engine.certainty import known_versions, may_be_in_flight
 from secretsync.engine.ledgers import ledger_of
 from secretsync.engine.sealed import open_secret, place_credentials, stored_credentials
 from secretsync.engine.source import source_view
@@ -29,6 +29,7 @@ class Work:
     pace of its own: a connection, or a former place of one that leads elsewhere now.
     `source_missing` names the source folder if it does not exist any more while secrets of this
     sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
+    `is_settled` tells a check whether all that was written is recorded.
     """
 
     action: RunAction
@@ -44,6 +45,7 @@ class Work:
     digest: Callable[[str, SecretValue], str]
     plan_digest: Callable[..., str]
     source_missing: str = ""
+    is_settled: bool = True
 
     def request(self, **means: Any) -> SyncRequest | RemoveRequest:  # noqa: ANN401
         """Return what the adapter is asked.
@@ -70,6 +72,10 @@ class Work:
             delete_missing=not self.sync.options.disable_secret_deletion,
             claims=first_run_claims(self.sync),
         )
+
+
+_DESIRING = frozenset({RunAction.SYNC, RunAction.CHECK})
+"""The actions that need to know what the destination is to hold."""
 
 
 class Preparation:
@@ -109,7 +115,7 @@ class Preparation:
         digest_key = self._vault.digest_key(tx, project_uid, "ledger")
         desired: tuple[DesiredSecret, ...] = ()
         missing = ""
-        if run.action is RunAction.SYNC:
+        if run.action in _DESIRING:
             missing = _missing_source(tx, sync) if ledger else ""
             desired = () if missing else self._desired(tx, sync)
         return Work(
@@ -133,6 +139,7 @@ class Preparation:
             digest=lambda identity, value: digest_key(sync_uid, identity, value.reveal()),
             plan_digest=self._vault.digest_key(tx, project_uid, "plan"),
             source_missing=missing,
+            is_settled=run.action is not RunAction.CHECK or not may_be_in_flight(tx, run),
         )
 
     def _claimed(

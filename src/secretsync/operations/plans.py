@@ -59,12 +59,27 @@ async def check_approved(
 
 def _begin(app: App, tx: Transaction, name: str, action: RunAction) -> Planning:
     sync = lookups.secret_sync(tx, "name", name)
-    info = app.registry.get(sync.destination).info
+    check_plans(app, sync.destination)
+    return Planning(app.registry, app.vault, tx, sync, action, app.clock())
+
+
+def check_plans(app: App, destination: str, consequence: str = "") -> None:
+    """Check that a destination makes plans.
+
+    Args:
+        app: the parts to work with.
+        destination: its name.
+        consequence: what it means if it does not, for people.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (UNSUPPORTED).
+    """
+    info = app.registry.get(destination).info
     if Capability.PLAN not in info.capabilities:
+        told = f"{info.title} does not support plans"
         raise Problem(
             Code.FAILED_PRECONDITION,
             Reason.UNSUPPORTED,
-            f"{info.title} does not support plans",
+            f"{told}, {consequence}" if consequence else told,
             metadata={"destination": info.name},
         )
-    return Planning(app.registry, app.vault, tx, sync, action, app.clock())

@@ -34,14 +34,23 @@ LOOK_BACK = 100
 def sync_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:
     """Queue a run that makes the destination hold what the source holds."""
     sync = lookups.secret_sync(tx, "name", name)
+    check_enabled(sync)
+    return app.engine.enqueue(tx, sync, RunAction.SYNC, RunTrigger.MANUAL, terms=terms)
+
+
+def check_enabled(sync: SecretSync) -> None:
+    """Check that a sync may run.
+
+    Raises:
+        Problem: FAILED_PRECONDITION (SYNC_DISABLED).
+    """
     if not sync.is_enabled:
         raise Problem(
             Code.FAILED_PRECONDITION,
             Reason.SYNC_DISABLED,
-            f"{name} is disabled: set is_enabled to run it",
-            metadata={"resource": name},
+            f"{sync.name} is disabled: set is_enabled to run it",
+            metadata={"resource": sync.name},
         )
-    return app.engine.enqueue(tx, sync, RunAction.SYNC, RunTrigger.MANUAL, terms=terms)
 
 
 def remove_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TERMS) -> SyncRun:

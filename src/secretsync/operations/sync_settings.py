@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from secretsync.adapter import AdapterModel, Capability, ValidateRequest
 from secretsync.domain import guards, key_schema, names, schedules
+from secretsync.domain.drift import DriftPolicy
 from secretsync.domain.entities import (
     Connection,
     Environment,
@@ -29,6 +31,7 @@ from secretsync.engine.sealed import stored_credentials
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.destinations import call_destination
+from secretsync.operations.plans import check_plans
 from secretsync.store.protocol import Transaction
 
 
@@ -76,6 +79,8 @@ def check_plain(parent: str, settings: SyncSettings, violations: Violations) -> 
     violations.check(
         f"{top}.sync_options.key_schema", key_schema.complaint(settings.options.key_schema)
     )
+    interval = timedelta(seconds=settings.options.drift_interval)
+    violations.check(f"{top}.sync_options.drift_interval", schedules.interval_complaint(interval))
     if settings.schedule:
         for name, complaint in schedules.complaints(settings.schedule):
             violations.add(f"{top}.schedule.{name}".rstrip("."), complaint)
@@ -153,6 +158,16 @@ def _check_approval(app: App, destination: str, settings: SyncSettings) -> None:
         )
 
 
+def _check_drift_policy(
+    app: App, destination: str, settings: SyncSettings, before: SyncSettings | None = None
+) -> None:
+    """Check that drift can be looked for, if that is asked for and has not been before."""
+    policy = settings.options.drift_policy
+    if policy is DriftPolicy.OFF or (before and before.options.drift_policy is policy):
+        return
+    check_plans(app, destination, "without which drift cannot be seen: leave drift_policy OFF")
+
+
 def import_unsupported(app: App, destination: str) -> Problem:
     """Return the problem of asking a destination for an import that it does not have."""
     title = app.registry.get(destination).info.title
@@ -195,6 +210,7 @@ async def prove_settings(
         violations.raise_if_any()
         resolved = await app.read(lambda tx: resolve(tx, parent, settings, before))
         _check_approval(app, resolved.connection.destination, settings)
+        _check_drift_policy(app, resolved.connection.destination, settings, before)
         return ProvedSettings(settings=settings, is_elsewhere=False)
 
     def check(tx: Transaction) -> tuple[str, AdapterModel | None, AdapterModel]:
@@ -212,6 +228,7 @@ async def prove_settings(
     destination, config, credentials = await app.read(check)
     _check_behavior(app, destination, settings)
     _check_approval(app, destination, settings)
+    _check_drift_policy(app, destination, settings)
     await call_destination(
         app,
         lambda basics: app.registry.validate(

@@ -101,9 +101,9 @@ def _fields(resolved: Resolved, settings: SyncSettings) -> dict[str, Any]:
 
 
 def _end_waiting(app: App, tx: Transaction, sync: SecretSync) -> None:
-    """End the sync run that waits, since no sync run of a disabled sync may start."""
+    """End the sync run or check that waits, since none of a disabled sync may start."""
     waiting = tx.runs.pending(sync.uid)
-    if waiting and waiting.action is RunAction.SYNC:
+    if waiting and waiting.action in {RunAction.SYNC, RunAction.CHECK}:
         ended = replace(
             waiting,
             state=RunState.FAILED,
@@ -178,4 +178,11 @@ def update_secret_sync(
 
 def _without_effect(settings: SyncSettings, before: SyncSettings) -> SyncSettings:
     """Return settings with those as before that say nothing of what the destination holds."""
-    return replace(settings, description=before.description, schedule=before.schedule)
+    options = replace(
+        settings.options,
+        drift_policy=before.options.drift_policy,
+        drift_interval=before.options.drift_interval,
+    )
+    return replace(
+        settings, description=before.description, schedule=before.schedule, options=options
+    )

@@ -23,6 +23,7 @@ RUN_ACTIONS = {
     RunAction.SYNC: pb.RUN_ACTION_SYNC,
     RunAction.REMOVE: pb.RUN_ACTION_REMOVE,
     RunAction.CLEAN_UP: pb.RUN_ACTION_CLEAN_UP,
+    RunAction.CHECK: pb.RUN_ACTION_CHECK,
 }
 ACTIONS: dict[int, RunAction] = {
     pb.RUN_ACTION_UNSPECIFIED: RunAction.SYNC,

@@ -9,6 +9,7 @@ from secretsync.domain.entities import RunAction, SecretSync, SyncRun
 from secretsync.domain.problems import Violations
 from secretsync.engine.queue import RunTerms
 from secretsync.operations import (
+    checks,
     destinations,
     former_places,
     lookups,
@@ -214,6 +215,12 @@ class SecretSyncServicer(SecretSyncServiceServicer):
                 lambda tx: overlaps.check_new(self._app, tx, request.parent, settings, violations)
             )
         return check_message(found)
+
+    async def CheckDrift(self, request: pb.CheckDriftRequest, context: Context) -> pb.SyncRun:
+        return await self._app.mutate(
+            call_of(request, pb.SyncRun),
+            lambda tx: self._run(tx, checks.check_drift(self._app, tx, request.name)),
+        )
 
     async def GetSyncRun(self, request: pb.GetSyncRunRequest, context: Context) -> pb.SyncRun:
         return await self._app.read(lambda tx: self._run(tx, runs.get_run(tx, request.name)))

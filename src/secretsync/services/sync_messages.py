@@ -1,6 +1,7 @@
 """Secret syncs as the API shows them, and their settings as requests bring them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from secretsync.domain.entities import (
@@ -16,11 +17,17 @@ from secretsync.domain.problems import Violations
 from secretsync.operations import sync_settings
 from secretsync.operations.standings import Standing
 from secretsync.operations.sync_settings import SyncSettings
+from secretsync.services.drift import (
+    SHOWN_DRIFT_POLICIES,
+    drift_interval,
+    drift_message,
+    drift_policy,
+)
 from secretsync.services.former_places import former_place_messages
 from secretsync.services.overlaps import SHOWN_POLICIES, overlap_policy
 from secretsync.services.pauses import pause_messages
 from secretsync.services.runs import status_message
-from secretsync.services.schedules import schedule_message, schedule_of
+from secretsync.services.schedules import interval_message, schedule_message, schedule_of
 from secretsync.services.sync_keys import key_counts_message
 from secretsync.services.translate import plain, present_fields, struct, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
@@ -71,6 +78,8 @@ def _values(wanted: pb.SecretSync, violations: Violations) -> dict[str, Any]:
         "sync_options.overlap_policy": overlap_policy(options, violations),
         "sync_options.max_deletions": _max_deletions(options.max_deletions),
         "sync_options.require_approval": options.require_approval,
+        "sync_options.drift_policy": drift_policy(options, violations),
+        "sync_options.drift_interval": drift_interval(options),
         "is_enabled": wanted.is_enabled if wanted.HasField("is_enabled") else True,
         "is_auto_sync_enabled": (
             wanted.is_auto_sync_enabled if wanted.HasField("is_auto_sync_enabled") else True
@@ -134,6 +143,7 @@ def sync_message(
         condition=pb.SyncCondition.Value(f"SYNC_CONDITION_{standing.status.condition}"),
         hint=standing.status.hint,
         next_actions=standing.status.next_actions,
+        drift=drift_message(sync, standing.newest.get(RunAction.CHECK)),
         pauses=pause_messages(standing.pauses),
         warnings=warnings,
         former_places=former_place_messages(sync, standing.former_places),
@@ -148,6 +158,8 @@ def _options_message(options: SyncOptions) -> pb.SyncOptions:
         overlap_policy=SHOWN_POLICIES[options.overlap_policy],
         max_deletions=_limit_message(options.max_deletions),
         require_approval=options.require_approval,
+        drift_policy=SHOWN_DRIFT_POLICIES[options.drift_policy],
+        drift_interval=interval_message(timedelta(seconds=options.drift_interval)),
     )
 
 

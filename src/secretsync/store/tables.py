@@ -144,12 +144,16 @@ class SyncTable(Protocol):
         """Return those whose `next_run_time` has come, the longest due first."""
         ...
 
+    def to_check(self, now: datetime, limit: int) -> Sequence[SecretSync]:
+        """Return those whose `next_check_time` has come, the longest due first."""
+        ...
+
     def timed_after(self, moment: datetime, limit: int) -> Sequence[SecretSync]:
         """Return those whose `clock_time` is later than that."""
         ...
 
     def next_due(self) -> datetime | None:
-        """Return the earliest `next_run_time`, None if there is none."""
+        """Return the earliest `next_run_time` or `next_check_time`, None if there is neither."""
         ...
 
     def using_connection(self, connection_uid: str) -> Sequence[SecretSync]: ...
@@ -215,7 +219,7 @@ class RunTable(Protocol):
     def claim(
         self, now: datetime, lease_until: datetime, max_per_connection: int
     ) -> SyncRun | None:
-        """Take the oldest run that may start, with one statement, or return None.
+        """Take the oldest run that may start, or, if there is none, the oldest check, or None.
 
         May start: PENDING and due (`not_before` <= now), or RUNNING with a lease that has ended;
         no other run with a live lease is RUNNING for the same sync and place or the same target

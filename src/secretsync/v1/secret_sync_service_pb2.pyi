@@ -325,6 +325,8 @@ class _RunTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunTrigger
     """A secret or an import that the sync depends on was changed."""
     RUN_TRIGGER_SCHEDULE: _RunTrigger.ValueType  # 5
     """A time of the sync's schedule has come."""
+    RUN_TRIGGER_DRIFT: _RunTrigger.ValueType  # 6
+    """It was time to look for drift, as drift_policy says."""
     RUN_TRIGGER_RETRY: _RunTrigger.ValueType  # 7
     """A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
     newer trigger takes it over and makes it due at once. See the server's setting retry_later.
@@ -345,11 +347,45 @@ RUN_TRIGGER_SOURCE_CHANGE: RunTrigger.ValueType  # 4
 """A secret or an import that the sync depends on was changed."""
 RUN_TRIGGER_SCHEDULE: RunTrigger.ValueType  # 5
 """A time of the sync's schedule has come."""
+RUN_TRIGGER_DRIFT: RunTrigger.ValueType  # 6
+"""It was time to look for drift, as drift_policy says."""
 RUN_TRIGGER_RETRY: RunTrigger.ValueType  # 7
 """A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
 newer trigger takes it over and makes it due at once. See the server's setting retry_later.
 """
 Global___RunTrigger: _TypeAlias = RunTrigger  # noqa: Y015
+
+class _DriftPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriftPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriftPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIFT_POLICY_UNSPECIFIED: _DriftPolicy.ValueType  # 0
+    """The default: OFF."""
+    DRIFT_POLICY_OFF: _DriftPolicy.ValueType  # 1
+    """Nothing."""
+    DRIFT_POLICY_DETECT: _DriftPolicy.ValueType  # 2
+    """Look for it at the interval, change nothing, and mark the keys as DRIFTED."""
+    DRIFT_POLICY_REPAIR: _DriftPolicy.ValueType  # 3
+    """Run the sync at the interval, which makes it right again. If nothing has drifted, that only
+    reads.
+    """
+
+class DriftPolicy(_DriftPolicy, metaclass=_DriftPolicyEnumTypeWrapper):
+    """What is done about drift: what the destination holds is not what the sync has written there."""
+
+DRIFT_POLICY_UNSPECIFIED: DriftPolicy.ValueType  # 0
+"""The default: OFF."""
+DRIFT_POLICY_OFF: DriftPolicy.ValueType  # 1
+"""Nothing."""
+DRIFT_POLICY_DETECT: DriftPolicy.ValueType  # 2
+"""Look for it at the interval, change nothing, and mark the keys as DRIFTED."""
+DRIFT_POLICY_REPAIR: DriftPolicy.ValueType  # 3
+"""Run the sync at the interval, which makes it right again. If nothing has drifted, that only
+reads.
+"""
+Global___DriftPolicy: _TypeAlias = DriftPolicy  # noqa: Y015
 
 class _RunAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -365,6 +401,8 @@ class _RunActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunAction.V
     """Takes away what the sync put at the destination."""
     RUN_ACTION_CLEAN_UP: _RunAction.ValueType  # 3
     """Takes away what the sync has left at a former place."""
+    RUN_ACTION_CHECK: _RunAction.ValueType  # 4
+    """Looks whether the destination still holds what the sync has written there, and changes nothing."""
 
 class RunAction(_RunAction, metaclass=_RunActionEnumTypeWrapper):
     """What a run does."""
@@ -377,6 +415,8 @@ RUN_ACTION_REMOVE: RunAction.ValueType  # 2
 """Takes away what the sync put at the destination."""
 RUN_ACTION_CLEAN_UP: RunAction.ValueType  # 3
 """Takes away what the sync has left at a former place."""
+RUN_ACTION_CHECK: RunAction.ValueType  # 4
+"""Looks whether the destination still holds what the sync has written there, and changes nothing."""
 Global___RunAction: _TypeAlias = RunAction  # noqa: Y015
 
 class _AttemptOutcome:
@@ -641,6 +681,7 @@ class SecretSync(_message.Message):
     SCHEDULE_FIELD_NUMBER: _builtins.int
     NEXT_RUN_TIME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
     KEY_STATE_COUNTS_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
@@ -725,6 +766,10 @@ class SecretSync(_message.Message):
         """
 
     @_builtins.property
+    def drift(self) -> Global___Drift:
+        """What is known of drift. Output only."""
+
+    @_builtins.property
     def key_state_counts(self) -> Global___KeyStateCounts:
         """How many of its keys are in each state; see SecretSyncService.ListSyncKeys. Output only."""
 
@@ -769,6 +814,7 @@ class SecretSync(_message.Message):
         schedule: Global___Schedule | None = ...,
         next_run_time: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        drift: Global___Drift | None = ...,
         key_state_counts: Global___KeyStateCounts | None = ...,
         condition: Global___SyncCondition.ValueType = ...,
         hint: _builtins.str = ...,
@@ -776,9 +822,9 @@ class SecretSync(_message.Message):
         pauses: _abc.Iterable[_pause_pb2.Pause] | None = ...,
         former_places: _abc.Iterable[Global___FormerPlace] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "create_time", b"create_time", "destination_config", b"destination_config", "drift", b"drift", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "next_run_time", b"next_run_time", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "condition", b"condition", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "etag", b"etag", "former_places", b"former_places", "hint", b"hint", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_actions", b"next_actions", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled", "_is_enabled", b"_is_enabled", "condition", b"condition", "connection", b"connection", "create_time", b"create_time", "description", b"description", "destination", b"destination", "destination_config", b"destination_config", "drift", b"drift", "etag", b"etag", "former_places", b"former_places", "hint", b"hint", "import_status", b"import_status", "is_auto_sync_enabled", b"is_auto_sync_enabled", "is_enabled", b"is_enabled", "key_state_counts", b"key_state_counts", "name", b"name", "next_actions", b"next_actions", "next_run_time", b"next_run_time", "pauses", b"pauses", "remove_status", b"remove_status", "schedule", b"schedule", "source", b"source", "sync_options", b"sync_options", "sync_status", b"sync_status", "uid", b"uid", "update_time", b"update_time", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["is_auto_sync_enabled"]  # noqa: Y015
     _WhichOneofArgType__is_auto_sync_enabled: _TypeAlias = _typing.Literal["_is_auto_sync_enabled", b"_is_auto_sync_enabled"]  # noqa: Y015
@@ -962,6 +1008,8 @@ class SyncOptions(_message.Message):
     MAX_DELETIONS_FIELD_NUMBER: _builtins.int
     REQUIRE_APPROVAL_FIELD_NUMBER: _builtins.int
     OVERLAP_POLICY_FIELD_NUMBER: _builtins.int
+    DRIFT_POLICY_FIELD_NUMBER: _builtins.int
+    DRIFT_INTERVAL_FIELD_NUMBER: _builtins.int
     initial_sync_behavior: Global___InitialSyncBehavior.ValueType
     """What the first run does about what is there already. Default: OVERWRITE_DESTINATION."""
     key_schema: _builtins.str
@@ -982,12 +1030,23 @@ class SyncOptions(_message.Message):
     """What creating the sync, enabling it, and changing where it writes or what, do about other syncs
     that it overlaps. Only the policy of the sync that is saved counts. Default: WARN.
     """
+    drift_policy: Global___DriftPolicy.ValueType
+    """What is done about drift, at the interval. While the sync is disabled or paused, after its
+    secrets were removed, and before it has written any, nothing is. Destinations that make no
+    plans (capability `plan`) take OFF only. Default: OFF.
+    """
     @_builtins.property
     def max_deletions(self) -> Global___MaxDeletions:
         """How much one sync run may delete; a run that is about to delete more ends as FAILED with the
         error_reason GUARD_TRIPPED and changes nothing. A key that gets another name does not count,
         since its secret stays. Default: half of what the run finds of its own at the destination, and
         5 secrets in any case.
+        """
+
+    @_builtins.property
+    def drift_interval(self) -> _duration_pb2.Duration:
+        """From one look for drift to the next, from 1 minute to 366 days. The first comes at any time
+        within the interval, so that many syncs spread out. Default: 1 hour.
         """
 
     def __init__(
@@ -999,14 +1058,56 @@ class SyncOptions(_message.Message):
         max_deletions: Global___MaxDeletions | None = ...,
         require_approval: _builtins.bool = ...,
         overlap_policy: Global___OverlapPolicy.ValueType = ...,
+        drift_policy: Global___DriftPolicy.ValueType = ...,
+        drift_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_deletions", b"max_deletions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drift_interval", b"drift_interval", "max_deletions", b"max_deletions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema", "max_deletions", b"max_deletions", "overlap_policy", b"overlap_policy", "require_approval", b"require_approval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disable_secret_deletion", b"disable_secret_deletion", "drift_interval", b"drift_interval", "drift_policy", b"drift_policy", "initial_sync_behavior", b"initial_sync_behavior", "key_schema", b"key_schema", "max_deletions", b"max_deletions", "overlap_policy", b"overlap_policy", "require_approval", b"require_approval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncOptions: _TypeAlias = SyncOptions  # noqa: Y015
+
+@_typing.final
+class Drift(_message.Message):
+    """What is known of the drift of a sync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIFTED_KEY_COUNT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    LAST_CHECK_FIELD_NUMBER: _builtins.int
+    NEXT_CHECK_TIME_FIELD_NUMBER: _builtins.int
+    drifted_key_count: _builtins.int
+    """How many keys have drifted; ListSyncKeys has them, with reasons."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them was seen to have; not set if there are none."""
+
+    @_builtins.property
+    def last_check(self) -> Global___RunStatus:
+        """The last check, or the one that waits. A sync run finds out the same, and is in sync_status."""
+
+    @_builtins.property
+    def next_check_time(self) -> _timestamp_pb2.Timestamp:
+        """When drift is looked for next; not set if drift_policy is OFF or the sync is disabled."""
+
+    def __init__(
+        self,
+        *,
+        drifted_key_count: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        last_check: Global___RunStatus | None = ...,
+        next_check_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_check", b"last_check", "next_check_time", b"next_check_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifted_key_count", b"drifted_key_count", "last_check", b"last_check", "next_check_time", b"next_check_time", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Drift: _TypeAlias = Drift  # noqa: Y015
 
 @_typing.final
 class MaxDeletions(_message.Message):
@@ -2051,8 +2152,9 @@ class UpdateSecretSyncRequest(_message.Message):
         """Fields to change: description, connection, source, source.environment, source.secret_path,
         source.recursive, destination_config, sync_options, sync_options.initial_sync_behavior,
         sync_options.key_schema, sync_options.disable_secret_deletion, sync_options.max_deletions,
-        sync_options.require_approval, sync_options.overlap_policy, is_enabled, is_auto_sync_enabled,
-        schedule, or `*` for all. Default: the fields that are set.
+        sync_options.require_approval, sync_options.overlap_policy, sync_options.drift_policy,
+        sync_options.drift_interval, is_enabled, is_auto_sync_enabled, schedule, or `*` for all.
+        Default: the fields that are set.
         """
 
     def __init__(
@@ -2395,6 +2497,36 @@ class CheckDestinationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckDestinationResponse: _TypeAlias = CheckDestinationResponse  # noqa: Y015
+
+@_typing.final
+class CheckDriftRequest(_message.Message):
+    """Request of SecretSyncService.CheckDrift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
+    request_id: _builtins.str
+    """See CreateProjectRequest.request_id."""
+    validate_only: _builtins.bool
+    """See CreateProjectRequest.validate_only."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckDriftRequest: _TypeAlias = CheckDriftRequest  # noqa: Y015
 
 @_typing.final
 class GetSyncRunRequest(_message.Message):

@@ -101,6 +101,11 @@ class SecretSyncServiceStub:
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.SerializeToString,
                 response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.FromString,
                 _registered_method=True)
+        self.CheckDrift = channel.unary_unary(
+                '/secretsync.v1.SecretSyncService/CheckDrift',
+                request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDriftRequest.SerializeToString,
+                response_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
+                _registered_method=True)
         self.GetSyncRun = channel.unary_unary(
                 '/secretsync.v1.SecretSyncService/GetSyncRun',
                 request_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.GetSyncRunRequest.SerializeToString,
@@ -187,13 +192,13 @@ class SecretSyncServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSecretSync(self, request, context):
-        """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-        on create. Disabling it ends the run that waits. If the change leads to another document at the
-        destination, what this sync has put into the old one is taken away from there once the new one
-        is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
-        destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
-        while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
-        SyncOptions.overlap_policy).
+        """Changes a secret sync. If anything but the description, the schedule and what is done about
+        drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
+        leads to another document at the destination, what this sync has put into the old one is taken
+        away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
+        (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
+        if it leads to another document while a run is under way there or here, or is to delete the
+        sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -288,6 +293,17 @@ class SecretSyncServiceServicer:
         one that exists, or one with settings that are to be saved. Looks at the sources as they are
         now, and at what the syncs have written; does not call the destination, and changes nothing.
         Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckDrift(self, request, context):
+        """Queues a check, and returns it: a run that reads the destination, changes nothing there, and
+        marks as DRIFTED the keys that are not as this sync has written them; see ListSyncKeys. A run of
+        the sync that waits already is returned instead, since it finds out the same. Works with any
+        drift_policy. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; UNSUPPORTED if the
+        destination makes no plans; RESOURCE_IN_USE: it is being deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -457,6 +473,11 @@ def add_SecretSyncServiceServicer_to_server(servicer, server):
                     servicer.CheckDestination,
                     request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.FromString,
                     response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.SerializeToString,
+            ),
+            'CheckDrift': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckDrift,
+                    request_deserializer=secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDriftRequest.FromString,
+                    response_serializer=secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.SerializeToString,
             ),
             'GetSyncRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSyncRun,
@@ -838,6 +859,33 @@ class SecretSyncService:
             '/secretsync.v1.SecretSyncService/CheckDestination',
             secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationRequest.SerializeToString,
             secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDestinationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/secretsync.v1.SecretSyncService/CheckDrift',
+            secretsync_dot_v1_dot_secret__sync__service__pb2.CheckDriftRequest.SerializeToString,
+            secretsync_dot_v1_dot_secret__sync__service__pb2.SyncRun.FromString,
             options,
             channel_credentials,
             insecure,

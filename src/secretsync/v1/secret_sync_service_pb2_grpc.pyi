@@ -52,13 +52,13 @@ class SecretSyncServiceStub:
     ListSecretSyncs: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSecretSyncsRequest, _secret_sync_service_pb2.ListSecretSyncsResponse]
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
-    """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-    on create. Disabling it ends the run that waits. If the change leads to another document at the
-    destination, what this sync has put into the old one is taken away from there once the new one
-    is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
-    destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
-    while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
-    SyncOptions.overlap_policy).
+    """Changes a secret sync. If anything but the description, the schedule and what is done about
+    drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
+    leads to another document at the destination, what this sync has put into the old one is taken
+    away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
+    (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
+    if it leads to another document while a run is under way there or here, or is to delete the
+    sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -121,6 +121,13 @@ class SecretSyncServiceStub:
     one that exists, or one with settings that are to be saved. Looks at the sources as they are
     now, and at what the syncs have written; does not call the destination, and changes nothing.
     Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
+    """
+    CheckDrift: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CheckDriftRequest, _secret_sync_service_pb2.SyncRun]
+    """Queues a check, and returns it: a run that reads the destination, changes nothing there, and
+    marks as DRIFTED the keys that are not as this sync has written them; see ListSyncKeys. A run of
+    the sync that waits already is returned instead, since it finds out the same. Works with any
+    drift_policy. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; UNSUPPORTED if the
+    destination makes no plans; RESOURCE_IN_USE: it is being deleted).
     """
     GetSyncRun: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]
     """Gets a run with its results. Errors: NOT_FOUND."""
@@ -203,13 +210,13 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     ListSecretSyncs: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.ListSecretSyncsRequest, _secret_sync_service_pb2.ListSecretSyncsResponse]  # type: ignore[assignment]
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
-    """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-    on create. Disabling it ends the run that waits. If the change leads to another document at the
-    destination, what this sync has put into the old one is taken away from there once the new one
-    is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
-    destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
-    while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
-    SyncOptions.overlap_policy).
+    """Changes a secret sync. If anything but the description, the schedule and what is done about
+    drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
+    leads to another document at the destination, what this sync has put into the old one is taken
+    away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
+    (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
+    if it leads to another document while a run is under way there or here, or is to delete the
+    sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -272,6 +279,13 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     one that exists, or one with settings that are to be saved. Looks at the sources as they are
     now, and at what the syncs have written; does not call the destination, and changes nothing.
     Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
+    """
+    CheckDrift: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CheckDriftRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
+    """Queues a check, and returns it: a run that reads the destination, changes nothing there, and
+    marks as DRIFTED the keys that are not as this sync has written them; see ListSyncKeys. A run of
+    the sync that waits already is returned instead, since it finds out the same. Works with any
+    drift_policy. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; UNSUPPORTED if the
+    destination makes no plans; RESOURCE_IN_USE: it is being deleted).
     """
     GetSyncRun: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSyncRunRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Gets a run with its results. Errors: NOT_FOUND."""
@@ -375,13 +389,13 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_sync_service_pb2.UpdateSecretSyncRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
-        """Changes a secret sync. If anything but the description and schedule changed, a run is queued as
-        on create. Disabling it ends the run that waits. If the change leads to another document at the
-        destination, what this sync has put into the old one is taken away from there once the new one
-        is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was changed while the
-        destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to another document
-        while a run is under way there or here, or is to delete the sync; SYNC_OVERLAP, see
-        SyncOptions.overlap_policy).
+        """Changes a secret sync. If anything but the description, the schedule and what is done about
+        drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
+        leads to another document at the destination, what this sync has put into the old one is taken
+        away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
+        (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
+        if it leads to another document while a run is under way there or here, or is to delete the
+        sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
 
     @_abc_1.abstractmethod
@@ -492,6 +506,19 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         one that exists, or one with settings that are to be saved. Looks at the sources as they are
         now, and at what the syncs have written; does not call the destination, and changes nothing.
         Errors: NOT_FOUND (secret sync, project, environment, secret path, connection).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckDrift(
+        self,
+        request: _secret_sync_service_pb2.CheckDriftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_secret_sync_service_pb2.SyncRun, _abc.Awaitable[_secret_sync_service_pb2.SyncRun]]:
+        """Queues a check, and returns it: a run that reads the destination, changes nothing there, and
+        marks as DRIFTED the keys that are not as this sync has written them; see ListSyncKeys. A run of
+        the sync that waits already is returned instead, since it finds out the same. Works with any
+        drift_policy. Errors: NOT_FOUND, FAILED_PRECONDITION (SYNC_DISABLED; UNSUPPORTED if the
+        destination makes no plans; RESOURCE_IN_USE: it is being deleted).
         """
 
     @_abc_1.abstractmethod

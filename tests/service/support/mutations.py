@@ -206,6 +206,11 @@ MUTATIONS = (
         _set("name", f"{SHOP}/secretSyncs/other"),
     ),
     Mutation(
+        "CheckDrift",
+        lambda _: sync_pb.CheckDriftRequest(name=SYNC),
+        _set("name", f"{SHOP}/secretSyncs/other"),
+    ),
+    Mutation(
         "RemoveSecrets",
         lambda _: sync_pb.RemoveSecretsRequest(name=SYNC),
         _set("name", f"{SHOP}/secretSyncs/other"),

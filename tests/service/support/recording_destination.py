@@ -64,6 +64,7 @@ class Recorder:
         version: what plans say of the destination's version.
         refusal: what plans say of a run's failure.
         plans_badly: whether plans try to record intents.
+        looks: whether plans see that something is not held any more.
     """
 
     def __init__(self, name: str = "recorder", *, discovers: bool = True) -> None:
@@ -84,6 +85,7 @@ class Recorder:
         self.version: str | None = None
         self.refusal = ""
         self.plans_badly = False
+        self.looks = False
 
     def calls(self, hook: str) -> list[Any]:
         """Return the requests that a hook got."""
@@ -177,7 +179,8 @@ class Recorder:
         changes = []
         for secret in wanted:
             kind = ChangeKind.UPDATE if secret.name in held else ChangeKind.CREATE
-            if digests.get(secret.name) == run.digest(secret.name.casefold(), secret.value):
+            digest = run.digest(secret.name.casefold(), secret.value)
+            if digests.get(secret.name) == digest and not (self.looks and secret.name not in held):
                 kind = ChangeKind.UNCHANGED
             changes.append(PlannedChange(key=secret.key, name=secret.name, kind=kind))
         gone = digests.keys() - {each.name for each in wanted}

@@ -73,6 +73,17 @@ def test_who_joins_whom(waiting: RunAction, action: RunAction, trigger: RunTrigg
         (RunAction.REMOVE, RunAction.SYNC, False): True,
         # No automatic trigger removes anything; should one ever, it would not override a sync.
         (RunAction.SYNC, RunAction.REMOVE, False): True,
+        # A check is answered by anything, and answers nothing else.
+        **{
+            (waits, RunAction.CHECK, by_hand): True
+            for waits in RunAction
+            for by_hand in (True, False)
+        },
+        **{
+            (RunAction.CHECK, asked, by_hand): False
+            for asked in (RunAction.SYNC, RunAction.REMOVE)
+            for by_hand in (True, False)
+        },
     }
     expected = joins[waiting, action, trigger is RunTrigger.MANUAL]
     assert may_join(a_run(waiting), action, trigger) is expected
@@ -80,9 +91,17 @@ def test_who_joins_whom(waiting: RunAction, action: RunAction, trigger: RunTrigg
 
 @pytest.mark.parametrize("trigger", AUTOMATIC)
 def test_a_removal_under_way_answers_automatic_triggers(trigger: RunTrigger) -> None:
-    assert may_join_running(a_run(RunAction.REMOVE), trigger)
-    assert not may_join_running(a_run(RunAction.SYNC), trigger)
-    assert not may_join_running(a_run(RunAction.REMOVE), RunTrigger.MANUAL)
+    sync = RunAction.SYNC
+    assert may_join_running(a_run(RunAction.REMOVE), sync, trigger)
+    assert not may_join_running(a_run(RunAction.SYNC), sync, trigger)
+    assert not may_join_running(a_run(RunAction.CHECK), sync, trigger)
+    assert not may_join_running(a_run(RunAction.REMOVE), sync, RunTrigger.MANUAL)
+
+
+@pytest.mark.parametrize("running", RunAction)
+def test_whatever_is_under_way_answers_a_check_that_nobody_asked_for(running: RunAction) -> None:
+    assert may_join_running(a_run(running), RunAction.CHECK, RunTrigger.DRIFT)
+    assert not may_join_running(a_run(running), RunAction.CHECK, RunTrigger.MANUAL)
 
 
 def test_a_superseded_run_names_its_successor() -> None:

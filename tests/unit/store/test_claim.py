@@ -126,7 +126,10 @@ class Model:
             self.runs.append(self.tx.runs.insert(run))
 
     def claim(self) -> None:
-        expected = next((run for run in self.runs if self.may_start(run)), None)
+        ready = [run for run in self.runs if self.may_start(run)]
+        # Checks give way to all others.
+        ready.sort(key=lambda run: run.action is RunAction.CHECK)
+        expected = next(iter(ready), None)
         claimed = self.tx.runs.claim(self.now, self.until, MAX_PER_CONNECTION)
         if expected is None:
             assert claimed is None
@@ -194,8 +197,13 @@ class Model:
 
     def restart(self) -> None:
         running = [run for run in self.runs if self.is_running(run)]
+        waiting_checks = [
+            run
+            for run in self.runs
+            if run.state is RunState.PENDING and run.action is RunAction.CHECK
+        ]
         assert self.tx.runs.release_all(self.now) == len(running)
-        for run in running:
+        for run in [*running, *waiting_checks]:
             stored = self.tx.runs.get(run.sync_uid, run.uid)
             assert stored is not None
             assert stored.state in (RunState.PENDING, RunState.FAILED)

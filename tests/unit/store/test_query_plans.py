@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secretsync.domain.entities import FolderRef, RunFilter, RunState, RunTrigger
+from secretsync.domain.entities import FolderRef, RunAction, RunFilter, RunState, RunTrigger
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.pauses import Pause
 from secretsync.domain.watching import Position, WatchScope
@@ -68,6 +68,7 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "syncs.uids": lambda tx, _: tx.syncs.uids("a", 10),
     "syncs.update": lambda tx, make: tx.syncs.update(make.sync()),
     "syncs.due": lambda tx, make: tx.syncs.due(make.now, 10),
+    "syncs.to_check": lambda tx, make: tx.syncs.to_check(make.now, 10),
     "syncs.timed_after": lambda tx, make: tx.syncs.timed_after(make.now, 10),
     "syncs.next_due": lambda tx, _: tx.syncs.next_due(),
     "syncs.using_connection": lambda tx, _: tx.syncs.using_connection("c-octopus"),
@@ -83,6 +84,7 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
         RunFilter(
             states=frozenset(RunState),
             triggers=frozenset(RunTrigger),
+            actions=frozenset(RunAction),
             created_from=make.at(0),
             created_before=make.at(9),
         ),
@@ -195,6 +197,7 @@ def test_rows_are_found_through_an_index(scratch: Scratch, make: "Make", name: s
         "syncs.list_all",
         "syncs.uids",
         "syncs.due",
+        "syncs.to_check",
         "runs.list",
         "runs.list some",
         "runs.prunable",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from secretsync.domain.drift import DriftPolicy
 from secretsync.domain.entities import FolderRef, InitialSyncBehavior, OverlapPolicy, SyncOptions
 from secretsync.store.errors import ConstraintError, StoreError
 from secretsync.store.sqlite import SqliteStore
@@ -252,13 +253,18 @@ def test_rows_can_be_read_with_plain_sql(scratch: Scratch) -> None:
 
 
 def test_every_option_comes_back(scratch: Scratch, make: "Make") -> None:
-    options = SyncOptions(overlap_policy=OverlapPolicy.REFUSE_ANY)
+    options = SyncOptions(
+        overlap_policy=OverlapPolicy.REFUSE_ANY,
+        drift_policy=DriftPolicy.REPAIR,
+        drift_interval=90.5,
+    )
     with scratch() as tx:
         tx.syncs.update(make.sync(options=options))
         found = tx.syncs.by_uid("y-to-octopus")
         assert found
         assert found.options == options
         assert isinstance(found.options.overlap_policy, OverlapPolicy)
+        assert isinstance(found.options.drift_policy, DriftPolicy)
 
 
 def test_options_stored_before_a_new_one_came_get_its_default(

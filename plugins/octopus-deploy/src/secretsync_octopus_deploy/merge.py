@@ -28,12 +28,12 @@ from secretsync_octopus_deploy.variable_set import VariableSet
 from secretsync_octopus_deploy.wishes import Wish, check_scope, warnings_for, wishes_of
 
 CHANGED_BY_OTHERS = (
-    "the variable set was changed by somebody else since the last run, so its value was written"
-    " again"
+    "the variable set was changed by somebody else since its value was written, so it may have been"
+    " changed"
 )
 ADOPTED = "a sensitive variable of this name and scope was already there and was taken over"
 CONVERTED = "a plain-text variable of this name and scope was there and was made sensitive"
-UNCERTAIN = "it is not certain what value it holds, so it was written again"
+UNCERTAIN = "it is not certain what value it holds"
 LEFT_TO_OTHERS = (
     "somebody else renamed the variable, gave it another scope or made it readable, so it was left"
     " alone"

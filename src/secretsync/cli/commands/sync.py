@@ -6,6 +6,7 @@ from secretsync.cli.changes import mask_of, report, report_deleted
 from secretsync.cli.client import Client, pass_client
 from secretsync.cli.commands.sync_approve import approve
 from secretsync.cli.commands.sync_check import check_destination
+from secretsync.cli.commands.sync_drift import check_drift
 from secretsync.cli.commands.sync_keys import keys
 from secretsync.cli.commands.sync_places import clean_up, forget_place
 from secretsync.cli.commands.sync_plan import plan
@@ -46,6 +47,7 @@ sync.add_command(plan)
 sync.add_command(check_destination)
 sync.add_command(keys)
 sync.add_command(approve)
+sync.add_command(check_drift)
 sync.add_command(run)
 sync.add_command(remove)
 sync.add_command(import_)

@@ -34,7 +34,7 @@ def _failing_with_1() -> Iterator[None]:
         raise
 
 
-class _PlanCommand(Command):
+class PlanCommand(Command):
     """A command whose exit code tells whether there is something to do."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401
@@ -49,7 +49,7 @@ class _PlanCommand(Command):
 
 
 @click.command(
-    cls=_PlanCommand,
+    cls=PlanCommand,
     example="secretsync --project shop sync plan dev\n"
     "secretsync --project shop sync plan dev --remove --json",
 )

@@ -36,12 +36,12 @@ _CLAIM = f"""
     WHERE seq = (
         SELECT run.seq FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
         LEFT JOIN former_places AS place ON place.uid = run.place_uid
-        WHERE run.state IN ('pending', 'running')
+        WHERE run.state IN ('pending', 'running') AND run.action {{kind}}
             AND CASE run.state
                 WHEN 'pending' THEN run.not_before <= :now
                 ELSE run.lease_until <= :now
             END
-            AND (sync.is_enabled OR run.action <> 'sync')
+            AND (sync.is_enabled OR run.action NOT IN ('sync', 'check'))
             AND NOT run.cancel_requested
             AND NOT ({HELD})
             AND NOT EXISTS (
@@ -87,6 +87,21 @@ _NEXT_DUE = f"""
         )
     )
 """  # noqa: S608  all of it is source code
+
+_CLAIMS = [_CLAIM.format(kind=kind) for kind in ("<> 'check'", "= 'check'")]
+"""Checks start only when no other run can, however many of them wait."""
+
+# Of a check nothing is missed if anything else of its sync is open.
+_SUPERSEDE_CHECKS = """
+    UPDATE runs SET
+        state = 'failed', error_reason = :reason, finish_time = :now, lease_until = NULL,
+        message = 'cut short by a restart of the server; another run of this sync takes its place'
+    WHERE state IN ('pending', 'running') AND action = 'check' AND EXISTS (
+        SELECT 1 FROM runs AS other
+        WHERE other.sync_uid = runs.sync_uid AND other.place_uid = runs.place_uid
+            AND other.action <> 'check' AND other.state IN ('pending', 'running')
+    )
+"""
 
 # A run that waits, or one that began later, stands for the later wish.
 _SUPERSEDE = """
@@ -145,6 +160,7 @@ _LIST = """
     SELECT * FROM runs WHERE sync_uid = :sync_uid AND seq < :before
         AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
         AND (:triggers IS NULL OR "trigger" IN (SELECT value FROM json_each(:triggers)))
+        AND (:actions IS NULL OR action IN (SELECT value FROM json_each(:actions)))
         AND (:created_from IS NULL OR create_time >= :created_from)
         AND (:created_before IS NULL OR create_time < :created_before)
     ORDER BY seq DESC LIMIT :limit
@@ -204,6 +220,7 @@ class Runs:
                 "limit": limit,
                 "states": to_json(sorted(only.states)) if only.states else None,
                 "triggers": to_json(sorted(only.triggers)) if only.triggers else None,
+                "actions": to_json(sorted(only.actions)) if only.actions else None,
                 "created_from": only.created_from and time_to_text(only.created_from),
                 "created_before": only.created_before and time_to_text(only.created_before),
             },
@@ -274,15 +291,13 @@ class Runs:
     def claim(
         self, now: datetime, lease_until: datetime, max_per_connection: int
     ) -> SyncRun | None:
-        claimed = RUNS.one(
-            self._database,
-            _CLAIM,
-            {
-                "now": time_to_text(now),
-                "lease_until": time_to_text(lease_until),
-                "max_per_connection": max_per_connection,
-            },
-        )
+        parameters = {
+            "now": time_to_text(now),
+            "lease_until": time_to_text(lease_until),
+            "max_per_connection": max_per_connection,
+        }
+        found = (RUNS.one(self._database, claim, parameters) for claim in _CLAIMS)
+        claimed = next((run for run in found if run), None)
         if claimed:
             self._attempts.begin(claimed, now)
         return self._whole(claimed)
@@ -325,16 +340,17 @@ class Runs:
         return None if due is None else time_from_text(due)
 
     def release_all(self, now: datetime) -> int:
-        self._database.execute(_TAKE_OVER)
+        [[running]] = self._database.execute("SELECT count(*) FROM runs WHERE state = 'running'")
         self._attempts.cut_all_short("cut short by a restart of the server", now)
-        superseded = self._database.execute(
-            _SUPERSEDE, {"now": time_to_text(now), "reason": Reason.SUPERSEDED}
-        )
-        released = self._database.execute(
+        ended = {"now": time_to_text(now), "reason": Reason.SUPERSEDED}
+        self._database.execute(_SUPERSEDE_CHECKS, ended)
+        self._database.execute(_TAKE_OVER)
+        self._database.execute(_SUPERSEDE, ended)
+        self._database.execute(
             "UPDATE runs SET state = 'pending', attempt = max(attempt - 1, 0), lease_until = NULL, "
             "may_have_written = 1 WHERE state = 'running'"
         )
-        return superseded.rowcount + released.rowcount
+        return int(running)
 
     def _one(self, sql: str, parameters: Sequence[object] | dict[str, object]) -> SyncRun | None:
         return self._whole(RUNS.one(self._database, sql, parameters))

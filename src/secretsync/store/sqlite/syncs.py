@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from secretsync.domain.drift import DriftPolicy
 from secretsync.domain.entities import (
     FolderRef,
     InitialSyncBehavior,
@@ -20,7 +21,11 @@ from secretsync.domain.schedules import Schedule
 from secretsync.store.sqlite.paths import ancestors
 from secretsync.store.sqlite.rows import Codec, Record, time_from_text, time_to_text, to_json
 
-_ENUMS = {"initial_sync_behavior": InitialSyncBehavior, "overlap_policy": OverlapPolicy}
+_ENUMS = {
+    "initial_sync_behavior": InitialSyncBehavior,
+    "overlap_policy": OverlapPolicy,
+    "drift_policy": DriftPolicy,
+}
 
 
 def _options_from_json(text: str) -> SyncOptions:
@@ -119,6 +124,14 @@ class Syncs:
             [time_to_text(now), limit],
         )
 
+    def to_check(self, now: datetime, limit: int) -> Sequence[SecretSync]:
+        return SYNCS.all(
+            self._database,
+            "SELECT * FROM secret_syncs WHERE next_check_time <= ? "
+            "ORDER BY next_check_time LIMIT ?",
+            [time_to_text(now), limit],
+        )
+
     def timed_after(self, moment: datetime, limit: int) -> Sequence[SecretSync]:
         return SYNCS.all(
             self._database,
@@ -128,7 +141,14 @@ class Syncs:
 
     def next_due(self) -> datetime | None:
         [[due]] = self._database.execute(
-            "SELECT min(next_run_time) FROM secret_syncs WHERE next_run_time IS NOT NULL"
+            """
+            SELECT min(moment) FROM (
+                SELECT min(next_run_time) AS moment FROM secret_syncs
+                WHERE next_run_time IS NOT NULL
+                UNION ALL
+                SELECT min(next_check_time) FROM secret_syncs WHERE next_check_time IS NOT NULL
+            )
+            """
         )
         return None if due is None else time_from_text(due)
 
