@@ -69,6 +69,7 @@ async def test_drift_is_found_when_it_is_time(shop: Service, recorder: Recorder)
     assert sync.key_state_counts == pb.KeyStateCounts(synced=1, drifted=1)
     assert (sync.drift.drifted_key_count, sync.drift.start_time) == (1, run.finish_time)
     assert (sync.drift.last_check.state, sync.drift.last_check.last_run) == (run.state, run.name)
+    assert sync.condition == pb.SYNC_CONDITION_DRIFTED
     # A check is no sync.
     assert sync.sync_status.last_run != run.name
     assert len(recorder.calls("sync")) == 1
@@ -108,6 +109,9 @@ async def test_a_check_that_fails_says_why_and_leaves_the_rest(
     after = await shop.sync()
     assert after.drift.last_check.state == pb.RUN_STATE_FAILED
     assert "No." in after.drift.last_check.message
+    assert before.condition == pb.SYNC_CONDITION_SYNCED
+    assert after.condition == pb.SYNC_CONDITION_PERMISSION_DENIED
+    assert after.hint.startswith("It could not be seen whether the destination has changed, since")
     assert (after.sync_status, after.key_state_counts) == (
         before.sync_status,
         before.key_state_counts,

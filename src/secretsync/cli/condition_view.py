@@ -18,6 +18,7 @@ COMMANDS = {
     "SecretSyncService.GetSyncRun": "secretsync run get {sync}",
     "SecretSyncService.CancelSyncRun": "secretsync run cancel {sync}/RUN",
     "SecretSyncService.CleanUpSecretSync": "secretsync sync clean-up {sync}",
+    "SecretSyncService.CheckDrift": "secretsync sync check-drift {sync}",
     "SecretSyncService.ListSyncKeys": "secretsync sync keys {sync}",
     "SecretSyncService.ListPauses": "secretsync pause list",
     "SecretSyncService.GetDestination": "secretsync destination get {destination}",

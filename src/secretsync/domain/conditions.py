@@ -56,10 +56,32 @@ def status_of(
     """
     if pauses:
         return _paused(pauses)
-    status = _after_runs(sync, newest)
+    status = _after_check(sync, newest, _after_runs(sync, newest))
     if not clean_ups or status.condition not in _AT_REST:
         return status
     return _unclean(status) if any(clean_ups) else _not_clean_yet(status)
+
+
+def _after_check(sync: SecretSync, newest: Mapping[RunAction, SyncRun], status: Status) -> Status:
+    """Return the condition after the last check for drift, if that could not look."""
+    check = newest.get(RunAction.CHECK)
+    since = max((newest[action].seq for action in _AGAIN if action in newest), default=0)
+    meaning = MEANINGS.get(check.error_reason) if check and check.error_reason else None
+    if (
+        check is None
+        or meaning is None
+        or meaning.condition is Condition.CANCELLED
+        or check.seq < since
+        or status.condition not in {Condition.SYNCED, Condition.DRIFTED}
+    ):
+        return status
+    what, mend = _filled(meaning.what, sync), _filled(meaning.mend, sync)
+    return Status(
+        condition=meaning.condition,
+        hint=f"It could not be seen whether the destination has changed, since {what}: {mend}, then"
+        " check again.",
+        next_actions=(*meaning.actions, meanings.CHECK),
+    )
 
 
 def _unclean(status: Status) -> Status:

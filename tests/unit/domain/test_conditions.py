@@ -24,7 +24,7 @@ from secretsync.domain.problems import Reason
 from secretsync.v1 import connection_service_pb2, secret_service_pb2, secret_sync_service_pb2
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-SYNC, REMOVE = RunAction.SYNC, RunAction.REMOVE
+SYNC, REMOVE, CHECK = RunAction.SYNC, RunAction.REMOVE, RunAction.CHECK
 PENDING, RUNNING, SUCCEEDED, FAILED, IN_PART = (
     RunState.PENDING,
     RunState.RUNNING,
@@ -162,6 +162,19 @@ TABLE: list[tuple[Condition, list[SyncRun], dict[str, Any]]] = [
         [run(FAILED, Reason.KEYS_FAILED)],
         {"key_counts": {KeyState.FAILED: 2}},
     ),
+    # A check for drift that could not look.
+    (Condition.AUTH_FAILED, [DONE, run(FAILED, AUTH, action=CHECK, seq=2)], {}),
+    (
+        Condition.UNAVAILABLE,
+        [DONE, run(PENDING, Reason.DESTINATION_UNAVAILABLE, action=CHECK, seq=2)],
+        {"key_counts": {KeyState.DRIFTED: 1}},
+    ),
+    (Condition.SYNCED, [DONE, run(FAILED, Reason.CANCELLED, action=CHECK, seq=2)], {}),
+    (Condition.SYNCED, [DONE, run(RUNNING, action=CHECK, seq=2)], {}),
+    (Condition.SYNCED, [DONE, run(SUCCEEDED, action=CHECK, seq=2)], {}),
+    (Condition.SYNCED, [run(FAILED, AUTH, action=CHECK), DONE_2], {}),
+    (Condition.REMOVED, [GONE, run(FAILED, AUTH, action=CHECK, seq=2)], {"key_counts": {}}),
+    (Condition.NEVER_SYNCED, [run(FAILED, AUTH, action=CHECK)], {}),
     # Places that it was led away from.
     (Condition.BLOCKED, [DONE], {"clean_ups": (None, Reason.DESTINATION_UNAVAILABLE)}),
     (Condition.BLOCKED, [GONE_2], {"clean_ups": (AUTH,), "key_counts": {}}),
