@@ -48,8 +48,9 @@ check: $(VENV)/.check lint types layers protos-check ## Run everything that CI r
 	$(BIN)/python -m pytest plugins/octopus-deploy/tests/clients/go_client.py
 	$(MAKE) wheels
 
-nightly: $(VENV)/.test ## Run the random histories of the Octopus sync 2,500 times, from a new seed
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/engine/test_octopus_histories.py -s
+nightly: $(VENV)/.test ## Play 1,500 executions with faults and 2,500 histories of syncs, from a new seed
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -s \
+		tests/engine/test_engine_proof.py tests/engine/test_octopus_histories.py tests/engine/test_crash.py
 
 bench: $(VENV)/.test ## Measure what runs cost, beside what they cannot do without
 	$(BIN)/python tests/bench

@@ -106,9 +106,10 @@ async def test_one_that_lost_its_lease(world: World) -> None:
     await world.start()
     run = await world.enqueue(sync)
     await gate.reached()
-    world.clock.advance(1000)
-    until = world.clock.now + timedelta(seconds=1000)
-    await world.disk.write(lambda tx: tx.runs.claim(world.clock.now, until, 5))
+    later = world.clock.now + timedelta(seconds=1000)
+    until = later + timedelta(seconds=1000)
+    await world.disk.write(lambda tx: tx.runs.claim(later, until, 5))
+    world.clock.now = later
     lost, present = (await world.run(run)).attempts
     assert (lost.outcome, present.outcome) == (AttemptOutcome.CUT_SHORT, None)
     assert "lease" in lost.message

@@ -12,6 +12,7 @@ from secretsync.adapter import RunRequest
 from secretsync.domain.entities import RunState, SyncRun
 from secretsync.domain.problems import Reason
 from secretsync.engine.report import RunReport
+from secretsync.store.protocol import Transaction
 
 SHORT = 0.09
 """Seconds of a lease whose heartbeat a test waits for."""
@@ -19,9 +20,11 @@ SHORT = 0.09
 
 async def take_over(world: World, run: SyncRun) -> SyncRun:
     """Claim a run under way for another worker, as if its lease had run out."""
-    world.clock.advance(1000)
-    until = world.clock.now + timedelta(seconds=1000)
-    claimed = await world.disk.write(lambda tx: tx.runs.claim(world.clock.now, until, 5))
+    later = world.clock.now + timedelta(seconds=1000)
+    until = later + timedelta(seconds=1000)
+    # The clock goes on when it is done: the engine would claim the run itself.
+    claimed = await world.disk.write(lambda tx: tx.runs.claim(later, until, 5))
+    world.clock.now = later
     assert claimed
     assert claimed.uid == run.uid
     return claimed
@@ -85,6 +88,41 @@ class TestLeaseLost:
         [entry] = await world.ledger(sync)
         assert (entry.confirmed, entry.remote_id) == (True, "row-1")
         assert list(world.memory.at("main").rows) == ["k@"]
+
+    async def test_nothing_is_recorded_while_another_sync_has_the_document(
+        self, world: World
+    ) -> None:
+        """What it has done is found out again, when the document is free."""
+        gate = Gate()
+        world.memory.steps["written"] = gate
+        first = await world.add_sync("first", destination_config={"place": "x", "scope": "1"})
+        second = await world.add_sync("second", destination_config={"place": "x", "scope": "2"})
+        await world.start()
+        run = await world.enqueue(first)
+        await gate.reached()
+        other = await world.enqueue_quietly(second)
+        later = world.clock.now + timedelta(seconds=1000)
+
+        def claim_other(tx: Transaction) -> SyncRun | None:
+            # The first run would be claimed before, if nothing kept it back.
+            hidden = tx.runs.get(first.uid, run.uid)
+            assert hidden
+            tx.runs.update(replace(hidden, cancel_requested=True))
+            claimed = tx.runs.claim(later, later + timedelta(seconds=1000), 5)
+            tx.runs.update(replace(hidden, cancel_requested=False))
+            return claimed
+
+        claimed = await world.disk.write(claim_other)
+        assert claimed
+        assert claimed.uid == other.uid
+        gate.open()
+
+        async def gave_way() -> bool:
+            return not world.engine._tasks
+
+        await eventually(gave_way)
+        assert (await world.run(run)).state is RunState.RUNNING
+        assert [entry.confirmed for entry in await world.ledger(first)] == [False]
 
     async def test_the_heartbeat_ends_the_attempt(
         self, world: World, caplog: pytest.LogCaptureFixture

@@ -48,7 +48,8 @@ def finish_attempt(
     """Write down what came of an attempt, and return the run as it is now.
 
     Raises:
-        LeaseLostError: another worker has the run; nothing was written.
+        LeaseLostError: another worker has the run, or is at work on the same sync or document since
+            this lease ended; nothing was written.
     """
     current = tx.runs.get(run.sync_uid, run.uid)
     sync = tx.syncs.by_uid(run.sync_uid)
@@ -57,6 +58,7 @@ def finish_attempt(
         or sync is None
         or current.state is not RunState.RUNNING
         or current.lease_token != run.lease_token
+        or not tx.runs.renew(run.uid, run.lease_token, current.lease_until or now)
     ):
         raise LeaseLostError
     # delete_sync may have been asked for meanwhile, so `current` counts, not `run`.
