@@ -159,6 +159,11 @@ class RemoveRequest(RunRequest):
 class PlanRequest:
     """Asks what a run would do, without any of it being done.
 
+    Checks for drift ask it too. They compare what `digest` returned for an identity with the
+    ledger: if a sync would write although the two are the same, it is the destination that has
+    changed. So a plan of a sync is to call `digest` with what would be written, for every key that
+    is desired.
+
     Attributes:
         run: what that run would be given if it began now. Its `record_intent` raises: nothing may
             be written, neither to the destination nor to the ledger.
