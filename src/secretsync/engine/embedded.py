@@ -95,7 +95,8 @@ class EmbeddedEngine:
     async def attempt_ended(self, timeout: float) -> None:  # noqa: ASYNC109
         """See `Engine.attempt_ended`."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._worker.attempt_ended.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._worker.attempt_ended.wait()
 
     async def start(self) -> None:
         """See `Engine.start`."""
@@ -153,8 +154,10 @@ class EmbeddedEngine:
             except Exception as error:  # noqa: BLE001  without a dispatcher no run would ever start
                 log.error("the queue cannot be read: %s", describe_exception(error))  # noqa: TRY400
                 pause = self._settings.poll
+            # Not `asyncio.wait_for`, which Python 3.11 does not let be cancelled while it is woken.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wakeup.wait(), timeout=pause)
+                async with asyncio.timeout(pause):
+                    await self._wakeup.wait()
 
     async def _stop_cancelled(self) -> None:
         for run in await self._store.read(lambda tx: tx.runs.cancelling()):

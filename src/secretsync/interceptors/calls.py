@@ -33,4 +33,5 @@ class CallCounter:
     async def idle(self, timeout: float) -> None:  # noqa: ASYNC109
         """Return when no call is under way, or after `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()

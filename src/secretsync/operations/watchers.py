@@ -99,4 +99,5 @@ class Watchers:
         """
         if self._rung == rung:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._bell.wait()
