@@ -28,6 +28,7 @@ from secretsync.adapter import (
 )
 from secretsync_octopus_deploy import plugin
 from secretsync_octopus_deploy.config import SCOPE_KINDS
+from secretsync_octopus_deploy.rows import identity_of
 from secretsync_octopus_deploy.sandbox.process import Sandbox
 
 EngineFactory = Callable[..., Engine]
@@ -142,7 +143,7 @@ def _all_hooks(hook: Any, mine: Engine) -> list[Callable[[], Awaitable[object]]]
         "report_progress": no_progress,
     }
     values = {"A": SENTINEL, "B": f"{SENTINEL}#{{x}}", "C": ""}
-    entry = LedgerEntry(key="A", name="A", identity="gone", remote_id="x", digest="d")
+    entry = LedgerEntry(key="A", name="A", identity=identity_of("A", {}), remote_id="x", digest="d")
     return [
         lambda: hook.validate(request=ValidateRequest(config=mine.config, **mine.carried())),
         lambda: hook.sync(request=SyncRequest(desired=desired_of(values), ledger=(), **run)),

@@ -170,6 +170,9 @@ class Client:
                         connection=connection.name,
                         source=syncs.SecretSource(environment=environment.name),
                         destination_config=struct(config),
+                        sync_options=syncs.SyncOptions(
+                            max_deletions=syncs.MaxDeletions(percent=100)
+                        ),
                     ),
                 )
             )
@@ -235,7 +238,8 @@ class Source:
         parent = f"projects/shop/environments/{self.slug}"
         keys = chance.sample(KEYS, chance.randint(1, 4))
         present = [key for key in keys if key in self.acknowledged]
-        if present and chance.random() < 0.3:
+        # Of an empty source a guard would delete nothing.
+        if 0 < len(present) < len(self.acknowledged) and chance.random() < 0.3:
             self.asked = {k: v for k, v in self.acknowledged.items() if k not in present}
             gone = secrets.DeleteSecretsRequest(parent=parent, keys=present)
             client.secrets.DeleteSecrets(gone, timeout=CALL_SECONDS)

@@ -27,6 +27,7 @@ from secretsync.domain.entities import (
 from secretsync.domain.sealing import credentials_context
 from secretsync.engine.embedded import EmbeddedEngine
 from secretsync.engine.http import HttpPool
+from secretsync.engine.queue import RunTerms
 from secretsync.engine.runner import Runner
 from secretsync.operations.app import App
 from secretsync.operations.secrets import SecretInput, delete_secrets, set_secrets
@@ -214,7 +215,9 @@ class Stack:
     async def queue(self, sync: SecretSync, action: RunAction) -> SyncRun:
         """Queue a run as somebody does who asks for it."""
         run = await self.store.write(
-            lambda tx: self.engine.enqueue(tx, sync, action, RunTrigger.MANUAL)
+            lambda tx: self.engine.enqueue(
+                tx, sync, action, RunTrigger.MANUAL, terms=RunTerms(override_guards=True)
+            )
         )
         self.engine.wake()
         return run
