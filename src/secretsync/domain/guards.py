@@ -10,7 +10,10 @@ DEFAULT_FREE = 5
 """By default a run may delete up to so many secrets, whatever their share."""
 
 PERCENT_OF_ALL = 100
-_THERE = frozenset(ChangeKind) - {ChangeKind.CREATE}
+_HELD = frozenset({ChangeKind.UPDATE, ChangeKind.ADOPT, ChangeKind.CONVERT, ChangeKind.UNCHANGED})
+_STAYS = _HELD | {ChangeKind.CREATE}
+_THERE = _HELD | {ChangeKind.DELETE}
+"""What is left alone counts in neither: it may be gone, or somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def deletions_of(changes: Sequence[PlannedChange]) -> list[PlannedChange]:
 
     A key that gets another name is not among them: its secret stays, under the new name.
     """
-    kept = {change.key for change in changes if change.kind is not ChangeKind.DELETE} - {""}
+    kept = {change.key for change in changes if change.kind in _STAYS} - {""}
     return [
         change for change in changes if change.kind is ChangeKind.DELETE and change.key not in kept
     ]

@@ -49,6 +49,20 @@ def test_limits(limit: MaxDeletions, deleted: int, kept: int, *, stopped: bool) 
         )
 
 
+def test_what_is_left_alone_is_no_reason_to_delete_more() -> None:
+    # 60 that cannot be seen any more, of which six have the keys of those to be deleted.
+    wipe = changes(delete=6, unchanged=1)
+    left_alone = [
+        PlannedChange(key=f"delete-{i}", name=f"OLD-{i}", kind=kind)
+        for kind in (ChangeKind.BLOCKED, ChangeKind.CONFLICT)
+        for i in range(30)
+    ]
+    assert len(deletions_of([*wipe, *left_alone])) == 6
+    assert trip([*wipe, *left_alone], DEFAULT, desired=1).startswith(
+        "6 secrets would be deleted of 7,"
+    )
+
+
 def test_limits_for_people() -> None:
     assert str(DEFAULT) == "50 %, or 5 if that is more"
     assert (str(MaxDeletions(count=0)), str(MaxDeletions(percent=7))) == ("0", "7 %")
