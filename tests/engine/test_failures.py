@@ -322,7 +322,9 @@ class TestUnexpectedErrors:
         await world.start()
         ended = await world.sync(sync)
         assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.INTERNAL)
-        # What was about to be created is still known, for the run that comes next.
+        # What it wrote is not certain, and what was about to be created is still known, for the
+        # run that comes next.
+        assert ended.may_have_written
         assert [entry.confirmed for entry in await world.ledger(sync)] == [False]
 
     async def test_a_hook_that_returns_something_else_is_internal(self, world: World) -> None:

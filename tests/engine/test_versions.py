@@ -10,7 +10,7 @@ from engine_kit import Gate, World
 from secretsync.adapter import PermissionDenied, RunRequest, SyncRequest, Unavailable
 from secretsync.domain.entities import RunAction, RunState, SecretSync
 from secretsync.domain.problems import Reason
-from secretsync.engine.certainty import known_versions
+from secretsync.engine.certainty import AT_A_TIME, known_versions
 
 
 async def two_syncs(world: World) -> tuple[SecretSync, SecretSync]:
@@ -155,6 +155,25 @@ class TestWritesThatMayStillArrive:
         assert (await world.run(removal)).error_reason is Reason.SUPERSEDED
         await world.start()
         assert (await world.ended(run)).message == "1 unchanged"
+
+    async def test_it_counts_however_many_runs_have_failed_since(self, world: World) -> None:
+        sync = await world.add_sync()
+        await world.start()
+        await world.sync(sync)
+
+        async def fail(_: object) -> None:
+            raise PermissionDenied("no")
+
+        world.memory.steps["write"] = fail
+        await world.set_value("K", "newer")
+        assert (await world.sync(sync)).may_have_written
+        del world.memory.steps["write"]
+        await world.set_value("K", "/ of K")
+        world.memory.steps["begin"] = fail
+        for _ in range(AT_A_TIME + 1):
+            assert not (await world.sync(sync)).may_have_written
+        del world.memory.steps["begin"]
+        assert (await world.sync(sync)).message == "1 updated"
 
     async def test_an_older_run_that_is_not_released_yet_counts(self, world: World) -> None:
         gate = Gate()

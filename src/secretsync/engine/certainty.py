@@ -7,7 +7,7 @@ from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, RunState, SecretSync, SyncRun
 from secretsync.store.protocol import Transaction
 
-LOOK_BACK = 20
+AT_A_TIME = 20
 NEWEST = 2**62
 DONE = frozenset({RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED})
 """The states of runs whose last attempt came to a result."""
@@ -42,14 +42,17 @@ def may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
             return True
         if _came_to_a_result(run.attempts[-2:-1]):
             return False
-    for other in tx.runs.list(run.sync_uid, NEWEST, LOOK_BACK, WRITING_RUNS):
-        # One that a newer run replaced while it waited has never begun.
-        if other.uid == run.uid or other.start_time is None:
-            continue
-        if other.state in DONE:
-            return False
-        if other.may_have_written or other.state is RunState.RUNNING:
-            return True
+    before = NEWEST
+    while found := tx.runs.list(run.sync_uid, before, AT_A_TIME, WRITING_RUNS):
+        for other in found:
+            # One that a newer run replaced while it waited has never begun.
+            if other.uid == run.uid or other.start_time is None:
+                continue
+            if other.state in DONE:
+                return False
+            if other.may_have_written or other.state is RunState.RUNNING:
+                return True
+        before = found[-1].seq
     return False
 
 

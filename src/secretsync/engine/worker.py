@@ -169,7 +169,9 @@ class Worker:
                 if failures == MAX_STORE_FAILURES:
                     # It must be the report itself that cannot be stored. The intents stay, so the
                     # next run finds out what was written.
-                    report = RunReport(problem=unexpected(error))
+                    report = RunReport(
+                        problem=unexpected(error), write_announced=report.may_have_written
+                    )
             await asyncio.sleep(self._settings.poll)
 
     def _finish_attempt(self, tx: Transaction, run: SyncRun, report: RunReport) -> SyncRun:
