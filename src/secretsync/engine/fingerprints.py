@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
-from secretsync.adapter import PlannedChange, PlanResult
+from secretsync.adapter import LedgerEntry, PlannedChange, PlanResult
 from secretsync.domain.plans import PART_LENGTH
 from secretsync.engine.work import Work
 
@@ -46,7 +47,7 @@ def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChan
         result.version,
         result.refusal,
         sync.initialized,
-        sorted(json.dumps(asdict(entry), sort_keys=True) for entry in work.ledger),
+        sorted(json.dumps(_known(entry), sort_keys=True) for entry in work.ledger),
         sorted(work.claimed_by_others.items()),
         [asdict(change) for change in changes],
     ]
@@ -59,3 +60,12 @@ def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChan
         work.plan_digest(name, json.dumps(state, sort_keys=True))[:PART_LENGTH]
         for name, state in parts
     )
+
+
+def _known(entry: LedgerEntry) -> dict[str, Any]:
+    """Return what a fingerprint has of an entry.
+
+    An attempt that looks for a write which was cut short notes at its intents what it has found,
+    before it can be stopped. What follows from that is among the changes.
+    """
+    return asdict(entry if entry.confirmed else replace(entry, digest=""))
