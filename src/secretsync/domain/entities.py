@@ -299,7 +299,8 @@ class SyncRun:
         override_guards: let it do what a guard would stop.
         approved_fingerprint: of the plan that it must keep to; empty for none.
         follow_up: of a run that must keep to a plan: the trigger of a run that it took the place
-            of, or that came while it waited. If it fails, a run with that trigger is still due.
+            of, or that came while it waited. If it fails, a sync run with that trigger is still
+            due; see `still_due`.
         may_have_written: whether an attempt of it that came to no result may have written.
         plan: what it was about to do when it was stopped: by a guard, for approval, or because it
             is not what was approved.

@@ -38,7 +38,8 @@ def retry_of(
     """Return the run that is to do later what a run has left undone; None if there is to be none.
 
     Whatever breaks a rule of this service is not among what is retried: it takes a change here to
-    mend it, and changes queue runs themselves.
+    mend it, and changes queue runs themselves. Neither is a plan that somebody asked for: that run
+    does this plan or nothing.
 
     Args:
         run: the run, as it ended.
@@ -48,6 +49,8 @@ def retry_of(
     """
     given_up = run.state in {RunState.FAILED, RunState.PARTIALLY_SUCCEEDED}
     if not (given_up and run.action in RETRIED and policy.later) or run.delete_sync:
+        return None
+    if run.approved_fingerprint and run.trigger is RunTrigger.MANUAL:
         return None
     if run.error_reason in PASSING:
         longest = min(policy.later_ceiling, policy.later * 2.0**run.retries)

@@ -94,6 +94,19 @@ def may_join_running(running: SyncRun, action: RunAction, trigger: RunTrigger) -
     return running.action is RunAction.REMOVE and trigger is not RunTrigger.MANUAL
 
 
+def still_due(run: SyncRun) -> RunTrigger | None:
+    """Return the trigger of a sync run that is still to come if a run comes to nothing.
+
+    That is asked of runs that keep to a plan, and of those whose place such a run takes. Whoever
+    asks for a plan by hand asks for nothing else, and a removal leaves no sync run to be made up
+    for.
+    """
+    if run.follow_up:
+        return run.follow_up
+    is_of_plan = run.approved_fingerprint and run.trigger is RunTrigger.MANUAL
+    return None if is_of_plan or run.action is not RunAction.SYNC else run.trigger
+
+
 def supersede(run: SyncRun, by: SyncRun, now: datetime) -> SyncRun:
     """Return the run as ended because a newer one takes its place."""
     return replace(

@@ -6,6 +6,7 @@ from datetime import datetime
 from secretsync.domain.entities import ENDED, RunState, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.runs import cancel
+from secretsync.engine.queue import make_up_for
 from secretsync.engine.report import RunReport, shortened
 from secretsync.store.protocol import Transaction
 
@@ -36,6 +37,8 @@ def cancel_run(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun:
         cancelled = replace(run, cancel_requested=True)
     if cancelled != run:
         tx.runs.update(cancelled)
+    if cancelled.state in ENDED:
+        _make_up(tx, cancelled, now)
     return cancelled
 
 
@@ -52,6 +55,14 @@ def end_cancelled(tx: Transaction, now: datetime, *, at_work: bool) -> None:
             told = f"while it was under way; a write may have taken place, {FINDS_OUT}"
             tx.runs.update(cancel(replace(run, may_have_written=True), told, now))
             tx.attempts.cut_short(run.uid, "the run was cancelled", now)
+            _make_up(tx, run, now)
+
+
+def _make_up(tx: Transaction, run: SyncRun, now: datetime) -> None:
+    """Queue a run for what came while the cancelled one waited, if that had to keep to a plan."""
+    sync = tx.syncs.by_uid(run.sync_uid)
+    if sync:
+        make_up_for(tx, sync, run.follow_up, now)
 
 
 def how_far(report: RunReport, summary: str) -> str:

@@ -16,6 +16,7 @@ from secretsync.domain.runs import (
     after_transient_failure,
     cancel,
     held_back,
+    still_due,
     supersede,
 )
 from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
@@ -30,7 +31,7 @@ from secretsync.engine.clean_up import (
     try_again_later,
 )
 from secretsync.engine.key_states import keep_results
-from secretsync.engine.queue import RunTerms, enqueue
+from secretsync.engine.queue import RunTerms, enqueue, make_up_for
 from secretsync.engine.report import RunReport, shortened
 from secretsync.engine.runner import LeaseLostError
 from secretsync.store.protocol import Transaction
@@ -65,6 +66,10 @@ def finish_attempt(
     current = with_traffic(current, report)
     ended = _end(tx, sync, current, report, policy=policy, now=now, rng=rng)
     tx.attempts.end(run.uid, ended_attempt(ended, report, now))
+    if ended.approved_fingerprint and ended.state in ENDED - {RunState.SUCCEEDED}:
+        # Whoever cancels it gives up what it was for itself, not what came besides.
+        due = ended.follow_up if ended.cancel_requested else still_due(ended)
+        make_up_for(tx, sync, due, now)
     _retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
 
@@ -118,9 +123,6 @@ def _end(
         ended = _await_approval(tx, current, report, now)
     else:
         ended = _fail(tx, current, report, policy=policy, now=now, rng=rng)
-        if ended.state is RunState.FAILED and ended.follow_up and sync.is_enabled:
-            # What it took the place of, or what came while it waited, is still to be done.
-            enqueue(tx, sync, RunAction.SYNC, ended.follow_up, now=now)
     given_up = ended.state in ENDED and ended.state is not RunState.SUCCEEDED
     if ended.action is RunAction.CLEAN_UP and given_up:
         try_again_later(tx, sync, ended, policy=policy, now=now, rng=rng)
@@ -195,7 +197,11 @@ def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datet
         error_reason=None,
         lease_until=None,
         plan=report.plan,
-        outcome=report.outcome(),
+        outcome=outcome_of(run, report),
+        may_have_written=run.may_have_written or report.may_have_written,
+        # Whoever asked for the deletion of the sync is told that it failed; who approves the plan
+        # of the removal approves nothing else.
+        delete_sync=False,
     )
     tx.runs.update(waiting)
     return waiting
@@ -326,6 +332,7 @@ def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
     if after.state is RunState.PENDING and waiting:
         # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
         # count of attempts that the failed one has earned.
+        due = still_due(after) if waiting.approved_fingerprint else None
         tx.runs.update(
             replace(
                 waiting,
@@ -333,17 +340,12 @@ def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
                 not_before=max(waiting.not_before, after.not_before),
                 message=after.message,
                 error_reason=after.error_reason,
-                follow_up=waiting.follow_up or _left_to(waiting, after),
+                follow_up=waiting.follow_up or due,
             )
         )
         after = supersede(after, by=waiting, now=now)
     tx.runs.update(after)
     return after
-
-
-def _left_to(waiting: SyncRun, failed: SyncRun) -> RunTrigger | None:
-    """Return the trigger that a run takes over from one that failed, if it may not answer it."""
-    return failed.follow_up or failed.trigger if waiting.approved_fingerprint else None
 
 
 def _settle_beside_check(

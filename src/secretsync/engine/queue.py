@@ -8,7 +8,8 @@ from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSy
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.requester import requester
 from secretsync.domain.retrying import brought_forward, is_scheduled
-from secretsync.domain.runs import may_join, may_join_running, supersede
+from secretsync.domain.runs import may_join, may_join_running, still_due, supersede
+from secretsync.engine.certainty import NEWEST, WRITING_RUNS
 from secretsync.store.protocol import Transaction
 
 
@@ -48,15 +49,7 @@ def enqueue(
     if running and running.cancel_requested:
         # It answers nothing any more, and deletes nothing.
         running = None
-    # Its former places are cleaned before it is deleted.
-    deleting = next(
-        (
-            run
-            for run in tx.runs.unfinished(sync.uid)
-            if run.delete_sync and not run.cancel_requested
-        ),
-        None,
-    )
+    deleting = _deleting(tx, sync)
     if deleting:
         if terms.delete_sync or trigger is not RunTrigger.MANUAL:
             return deleting
@@ -81,6 +74,37 @@ def enqueue(
     if waiting:
         tx.runs.update(supersede(waiting, by=run, now=now))
     return tx.runs.insert(run)
+
+
+def make_up_for(
+    tx: Transaction, sync: SecretSync, trigger: RunTrigger | None, now: datetime
+) -> None:
+    """Queue the sync run that a run which had to keep to a plan has left undone.
+
+    What was asked for since then is not overruled: it answers the trigger, or is a later wish.
+
+    Args:
+        tx: the transaction.
+        sync: the sync.
+        trigger: why it is still due; None if it is not.
+        now: the time.
+    """
+    if trigger is None or not sync.is_enabled or _deleting(tx, sync):
+        return
+    waiting = tx.runs.pending(sync.uid)
+    if waiting and waiting.approved_fingerprint:
+        tx.runs.update(replace(waiting, follow_up=waiting.follow_up or trigger))
+    elif not waiting or waiting.action is RunAction.CHECK:
+        run = _new_run(sync, RunAction.SYNC, trigger, now, NO_TERMS)
+        if waiting:
+            tx.runs.update(supersede(waiting, by=run, now=now))
+        tx.runs.insert(run)
+
+
+def _deleting(tx: Transaction, sync: SecretSync) -> SyncRun | None:
+    """Return the run that precedes the deletion of a sync: its former places are cleaned first."""
+    unfinished = tx.runs.unfinished(sync.uid)
+    return next((run for run in unfinished if run.delete_sync and not run.cancel_requested), None)
 
 
 def _new_run(
@@ -128,16 +152,15 @@ def _enqueue_approved(
     if waiting and (waiting.approved_fingerprint, waiting.action) == (fingerprint, wanted.action):
         joined = replace(
             waiting,
-            not_before=now,
-            attempt=0,
             override_guards=waiting.override_guards or wanted.override_guards,
         )
+        if waiting.error_reason is not Reason.RATE_LIMITED:
+            joined = replace(joined, not_before=now, attempt=0)
         tx.runs.update(joined)
         return joined
     planned = tx.runs.awaiting_approval(wanted.sync_uid)
-    run = wanted
     if planned and planned.plan and planned.plan.fingerprint == fingerprint:
-        run = replace(
+        approved = replace(
             planned,
             state=RunState.PENDING,
             message="",
@@ -145,15 +168,23 @@ def _enqueue_approved(
             attempt=0,
             not_before=now,
             approved_fingerprint=fingerprint,
-            override_guards=wanted.override_guards,
-            follow_up=None if planned.trigger is RunTrigger.MANUAL else planned.trigger,
+            override_guards=planned.override_guards or wanted.override_guards,
         )
+        [newest] = tx.runs.list(wanted.sync_uid, NEWEST, 1, WRITING_RUNS)
+        if newest.uid == planned.uid:
+            if waiting:
+                # A check, which is answered by whatever else is done.
+                tx.runs.update(supersede(waiting, by=approved, now=now))
+            tx.runs.update(approved)
+            return approved
+        # Runs of a sync begin in the order in which they were queued: the newest tells how it
+        # stands. So one that others have come after does not go on, but another one in its place.
+        wanted = replace(
+            wanted, override_guards=approved.override_guards, follow_up=still_due(approved)
+        )
+        tx.runs.update(supersede(planned, by=wanted, now=now))
     if waiting:
-        if waiting.action is not RunAction.CHECK:
-            # If the plan turns out to be out of date, what that run was for is still to be done.
-            run = replace(run, follow_up=waiting.follow_up or waiting.trigger)
-        tx.runs.update(supersede(waiting, by=run, now=now))
-    if run.uid == wanted.uid:
-        return tx.runs.insert(run)
-    tx.runs.update(run)
-    return run
+        # If the plan turns out to be out of date, what that run was for is still to be done.
+        wanted = replace(wanted, follow_up=wanted.follow_up or still_due(waiting))
+        tx.runs.update(supersede(waiting, by=wanted, now=now))
+    return tx.runs.insert(wanted)

@@ -1,6 +1,7 @@
 """When a sync whose run gave up is run again, and what becomes of such a run."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -106,6 +107,14 @@ def test_the_count_of_retries_has_an_end() -> None:
 )
 def test_what_is_not_given_up_or_was_answered_is_left(fields: dict[str, object]) -> None:
     assert retry(ended(**fields)) is None
+
+
+@pytest.mark.parametrize("action", [RunAction.SYNC, RunAction.REMOVE])
+def test_a_plan_that_somebody_asked_for_is_that_plan_or_nothing(action: RunAction) -> None:
+    asked = ended(trigger=RunTrigger.MANUAL, action=action)
+    assert retry(asked)
+    assert retry(replace(asked, approved_fingerprint="f")) is None
+    assert retry(replace(asked, approved_fingerprint="f", trigger=RunTrigger.RETRY))
 
 
 def test_it_can_be_turned_off() -> None:

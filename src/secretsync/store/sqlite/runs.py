@@ -123,16 +123,23 @@ _SUPERSEDE = """
 """
 
 
-# A run that must keep to a plan may not answer what the one was for whose place it takes.
+# A run that must keep to a plan may not answer what the one was for whose place it takes: what
+# `still_due` says.
 _TAKE_OVER = """
     UPDATE runs SET follow_up = (
-        SELECT coalesce(other.follow_up, other."trigger") FROM runs AS other
+        SELECT CASE
+            WHEN other.follow_up IS NOT NULL THEN other.follow_up
+            WHEN other.approved_fingerprint <> '' AND other."trigger" = 'manual' THEN NULL
+            WHEN other.action = 'sync' THEN other."trigger"
+        END FROM runs AS other
         WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
+            AND other.place_uid = '' AND other.action <> 'check'
         ORDER BY other.seq DESC LIMIT 1
     )
     WHERE state = 'pending' AND approved_fingerprint <> '' AND follow_up IS NULL AND EXISTS (
         SELECT 1 FROM runs AS other
         WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
+            AND other.place_uid = '' AND other.action <> 'check'
     )
 """
 
