@@ -244,6 +244,59 @@ class TestRequiredApproval:
         await web.update_sync(sync_options=REQUIRED)
         assert (await deletion).reason == "REMOVAL_FAILED"
         assert recorder.held["web"] == {"A": "1"}
+        # Whoever approves the removal later approves nothing else: the sync stays.
+        waiting = await web.run((await web.sync()).remove_status.last_run)
+        assert (await web.ended((await approve(web, waiting.plan)).name)).counts.deleted == 1
+        assert (await web.sync()).remove_status.state == pb.RUN_STATE_SUCCEEDED
+
+    async def test_approval_required_while_a_run_is_under_way(
+        self, shop: Service, recorder: Recorder
+    ) -> None:
+        await shop.put({"A": "1"})
+        recorder.open.clear()
+        await shop.add_sync()
+        [begun] = await shop.runs()
+        await shop.until(begun.name, pb.RUN_STATE_RUNNING)
+        await shop.update_sync(sync_options=REQUIRED)
+        recorder.open.set()
+        stopped, waiting = await shop.quiet()
+        assert stopped.error_reason == reasons.ERROR_REASON_SUPERSEDED
+        assert "was made to require approval while this run was under way" in stopped.message
+        assert (waiting.state, waiting.trigger) == (AWAITING, pb.RUN_TRIGGER_UPDATE)
+        assert recorder.held["web"] == {}
+
+    async def test_what_a_run_has_done_before_it_had_to_wait_is_told(
+        self, web: Service, recorder: Recorder
+    ) -> None:
+        await web.put({"B": "2", "C": "3"})
+        recorder.refused = {"B"}
+        recorder.then_close = True
+        run = await web.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+        await web.failed_once(run.name)
+        await web.pause()
+        recorder.open.set()
+        await web.until(run.name, pb.RUN_STATE_PENDING)
+        await web.update_sync(sync_options=REQUIRED)
+        await web.resume()
+        waiting = await web.ended(run.name)
+        assert waiting.state == AWAITING
+        assert waiting.message == (
+            "its plan waits for approval: an earlier attempt of this run has done a part"
+        )
+        assert (waiting.counts.created, waiting.plan.counts.create) == (2, 1)
+
+    async def test_guards_that_were_overridden_stay_so_with_the_approval(
+        self, web: Service, recorder: Recorder
+    ) -> None:
+        await web.trigger()
+        await web.update_sync(sync_options=REQUIRED)
+        await web.delete("A")
+        request = pb.SyncSecretsRequest(name=SYNC, override_guards=True)
+        waiting = await web.ended((await web.syncs.SyncSecrets(request)).name)
+        assert (waiting.state, waiting.plan.counts.delete) == (AWAITING, 1)
+        run = await web.ended((await approve(web, waiting.plan)).name)
+        assert (run.name, run.state) == (waiting.name, pb.RUN_STATE_SUCCEEDED)
+        assert recorder.held["web"] == {}
 
     async def test_a_plan_is_refused_by_cancelling_its_run(self, web: Service) -> None:
         await web.update_sync(sync_options=REQUIRED)
@@ -266,7 +319,33 @@ class TestRequiredApproval:
         waiting = await web.trigger()
         recorder.failures["sync"] = [PermissionDenied("no")]
         assert (await web.trigger()).state == pb.RUN_STATE_FAILED
-        assert (await web.run(waiting.name)).state == AWAITING
+        waiting = await web.run(waiting.name)
+        assert waiting.state == AWAITING
+        # The newest run tells how a sync stands, so it is a new one that does what is approved.
+        run = await web.ended((await approve(web, waiting.plan)).name)
+        assert (run.name != waiting.name, run.state) == (True, pb.RUN_STATE_SUCCEEDED)
+        status = (await web.sync()).sync_status
+        assert (status.state, status.last_run) == (pb.RUN_STATE_SUCCEEDED, run.name)
+        ended = await web.run(waiting.name)
+        assert ended.error_reason == reasons.ERROR_REASON_SUPERSEDED
+
+    async def test_a_change_whose_plan_others_came_after_is_not_forgotten(
+        self, shop: Service, recorder: Recorder
+    ) -> None:
+        await shop.put({"A": "1"})
+        await shop.add_sync(sync_options=REQUIRED)
+        [waiting] = await shop.quiet()
+        plan = (await shop.run(waiting.name)).plan
+        recorder.failures["sync"] = [PermissionDenied("no")]
+        assert (await shop.trigger()).state == pb.RUN_STATE_FAILED
+        recorder.open.clear()
+        run = await approve(shop, plan)
+        await shop.until(run.name, pb.RUN_STATE_RUNNING)
+        recorder.version = "v2"
+        recorder.open.set()
+        runs = await shop.quiet()
+        assert runs[2].error_reason == reasons.ERROR_REASON_PLAN_OUTDATED
+        assert (runs[3].state, runs[3].trigger) == (AWAITING, pb.RUN_TRIGGER_CREATE)
 
     async def test_an_approved_plan_that_is_outdated_is_made_anew(
         self, shop: Service, recorder: Recorder

@@ -117,3 +117,37 @@ async def test_a_new_key_schema_is_no_wipe(manual: Service, sandbox: Sandbox) ->
     await manual.update_sync(sync_options=pb.SyncOptions(key_schema="X_{{secretKey}}"))
     assert (await manual.trigger()).counts.deleted == 12
     assert {name.removeprefix("X_")[0] for name in names(sandbox)} == {"A", "B", "K"}
+
+
+async def test_what_somebody_else_deleted_does_not_hide_a_wipe(
+    manual: Service, sandbox: Sandbox
+) -> None:
+    keys = [f"K{number}" for number in range(10)]
+    await manual.put(dict.fromkeys(keys, "v"))
+    await manual.trigger()
+    # What is gone without our doing is remembered, should it show up again.
+    sandbox.put_variables(SET, [])
+    await manual.update_sync(sync_options=pb.SyncOptions(key_schema="X_{{secretKey}}"))
+    assert (await manual.trigger()).counts.created == 12
+    await manual.delete(*keys)
+    run = await manual.trigger()
+    assert run.error_reason == reasons.ERROR_REASON_GUARD_TRIPPED
+    assert "10 secrets would be deleted of 12" in run.message
+    assert len(names(sandbox)) == 12
+
+
+async def test_a_write_that_got_no_answer_is_told(manual: Service, sandbox: Sandbox) -> None:
+    plan = await plan_of(manual)
+    sandbox.fault("cut_connection", method="PUT", after=True)
+    request = pb.SyncSecretsRequest(name=SYNC, fingerprint=plan.fingerprint)
+    ended = await manual.ended((await manual.syncs.SyncSecrets(request)).name)
+    # It took place, so the set is not what the plan was made for any more.
+    assert ended.error_reason == reasons.ERROR_REASON_PLAN_OUTDATED
+    assert "A write of this run that came to no result may have taken place" in ended.message
+    assert names(sandbox) == {"A", "B"}
+    # Nothing of it is trusted: the values are written again, once that is approved.
+    plan = await plan_of(manual)
+    assert (plan.counts.update, plan.counts.unchanged) == (2, 0)
+    request.fingerprint = plan.fingerprint
+    ended = await manual.ended((await manual.syncs.SyncSecrets(request)).name)
+    assert ended.counts.created + ended.counts.updated == 2

@@ -13,28 +13,30 @@ from secretsync.adapter import (
 )
 from secretsync.domain import guards
 from secretsync.domain.entities import RunAction, SyncRun
+from secretsync.domain.partial import has_changed
 from secretsync.domain.plans import SyncPlan, in_order, is_writing, moved_since
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.fingerprints import fingerprint_of
 from secretsync.engine.report import RunReport, bounded, shortened
 from secretsync.engine.work import Work
 
-HOW_TO_OVERRIDE = (
-    "Nothing was changed. Mend the source or the sync; or, if it is meant, run the sync once with"
-    " override_guards"
-)
+NOTHING_CHANGED = "nothing was changed"
+PARTLY_CHANGED = "an earlier attempt of this run has done a part"
+NOT_CERTAIN = "a write of this run that came to no result may have taken place"
+HOW_TO_OVERRIDE = "Mend the source or the sync; or, if it is meant, run the sync once with"
 
 
 class UnconfirmedWriteError(Exception):
     """An adapter that makes plans was about to write without having told what."""
 
 
-def guard_text(work: Work, result: PlanResult) -> str:
+def guard_text(work: Work, result: PlanResult, done: str = NOTHING_CHANGED) -> str:
     """Return why a guard keeps a run from doing this, for people, or an empty text.
 
     Args:
         work: what the run works with.
         result: what it is about to do.
+        done: what it has done so far, for people.
     """
     if work.action is not RunAction.SYNC:
         return ""
@@ -44,7 +46,9 @@ def guard_text(work: Work, result: PlanResult) -> str:
         desired=len(work.desired),
         source_missing=work.source_missing,
     )
-    return f"{tripped}. {HOW_TO_OVERRIDE}" if tripped else ""
+    if not tripped:
+        return ""
+    return f"{tripped}. {_sentence(done)}. {HOW_TO_OVERRIDE} override_guards"
 
 
 async def told(work: Work, result: PlanResult, *, refusal: str, now: datetime) -> SyncPlan:
@@ -120,9 +124,11 @@ class Gate:
         Raises:
             Problem: PLAN_OUTDATED, GUARD_TRIPPED or APPROVAL_REQUIRED.
         """
+        # An adapter that goes on after this one has raised must not get any further.
+        self._is_confirmed = False
         if self._run.approved_fingerprint:
             await self._check_approved(result)
-        tripped = guard_text(self._work, result)
+        tripped = guard_text(self._work, result, self._done)
         if tripped and not self._run.override_guards:
             await self._attach(result, tripped)
             raise Problem(Code.FAILED_PRECONDITION, Reason.GUARD_TRIPPED, tripped)
@@ -131,7 +137,7 @@ class Gate:
             raise Problem(
                 Code.FAILED_PRECONDITION,
                 Reason.APPROVAL_REQUIRED,
-                "its plan waits for approval: nothing was changed",
+                f"its plan waits for approval: {self._done}",
             )
         self._is_confirmed = True
 
@@ -143,6 +149,13 @@ class Gate:
         """
         if not self._is_confirmed:
             raise UnconfirmedWriteError
+
+    @property
+    def _done(self) -> str:
+        """What the run has done so far, for people."""
+        if self._run.may_have_written or self._report.write_announced:
+            return NOT_CERTAIN
+        return PARTLY_CHANGED if has_changed(self._run.outcome.keys) else NOTHING_CHANGED
 
     def _needs_approval(self) -> bool:
         # Clean-ups of such a sync begin only when somebody asks for them.
@@ -157,7 +170,7 @@ class Gate:
         moved = moved_since(self._run.approved_fingerprint, plan.fingerprint)
         if moved:
             self._report.plan = plan
-            raise outdated(self._run.sync_name, moved)
+            raise outdated(self._run.sync_name, moved, self._done)
 
     async def _attach(self, result: PlanResult, refusal: str) -> None:
         self._report.plan = await told(self._work, result, refusal=refusal, now=self._clock())
@@ -177,18 +190,23 @@ class Gate:
                 yield PlannedChange(key=entry.key, name=entry.name, kind=ChangeKind.DELETE)
 
 
-def outdated(name: str, moved: tuple[str, ...]) -> Problem:
+def outdated(name: str, moved: tuple[str, ...], done: str = NOTHING_CHANGED) -> Problem:
     """Return the problem of an approved plan that is not what would be done any more.
 
     Args:
         name: the sync's resource name.
         moved: what has moved since; see `moved_since`.
+        done: what the run has done so far, for people.
     """
     what = " and ".join(moved)
     return Problem(
         Code.ABORTED,
         Reason.PLAN_OUTDATED,
-        f"the plan that was approved is out of date: the {what} moved since. Nothing was changed."
-        " Plan again, and decide anew",
+        f"the plan that was approved is out of date: the {what} moved since."
+        f" {_sentence(done)}. Plan again, and decide anew",
         metadata={"resource": name, "moved": ", ".join(moved)},
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

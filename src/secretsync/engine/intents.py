@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from secretsync.adapter import LedgerEntry
-from secretsync.domain.entities import SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, SecretSync, SyncRun
+from secretsync.domain.former_places import may_run
 from secretsync.domain.pauses import holding, names_holding, paused
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.ledgers import ledger_of, sync_of
@@ -14,7 +15,7 @@ from secretsync.store.protocol import StateStore, Transaction
 
 
 class IntentRecorder:
-    """The `RecordIntent` of one attempt, with the target key as a first argument.
+    """The `RecordIntent` of one attempt, with the sync as the attempt knows it as a first argument.
 
     Args:
         store: the state store.
@@ -41,7 +42,7 @@ class IntentRecorder:
 
     async def __call__(
         self,
-        target_key: str,
+        known: SecretSync,
         entries: Sequence[LedgerEntry],
         based_on: str | None = None,
         *,
@@ -51,11 +52,13 @@ class IntentRecorder:
 
         Raises:
             LeaseLostError: another worker has the run.
-            Problem: the run was cancelled, its sync was made to lead elsewhere, or is paused.
+            Problem: the run was cancelled, its sync was made to lead elsewhere or to require
+                approval, or is paused.
         """
+        target_key = known.target_key
 
         def work(tx: Transaction) -> list[LedgerEntry]:
-            left = self._intend(tx, target_key, entries, announces=failed is None)
+            left = self._intend(tx, known, entries, announces=failed is None)
             if failed is not None:
                 tx.ledger.withdraw_attempt(target_key, failed)
             if based_on is not None:
@@ -69,7 +72,7 @@ class IntentRecorder:
     def _intend(
         self,
         tx: Transaction,
-        target_key: str,
+        known: SecretSync,
         entries: Sequence[LedgerEntry],
         *,
         announces: bool,
@@ -78,7 +81,7 @@ class IntentRecorder:
 
         Args:
             tx: the transaction.
-            target_key: the place that the attempt writes to.
+            known: the sync as the attempt knows it: it leads to where the attempt writes to.
             entries: the intents, and confirmed entries of what earlier ones led to.
             announces: whether a write is to follow.
 
@@ -93,7 +96,7 @@ class IntentRecorder:
         if announces and current and current.cancel_requested:
             raise Problem(Code.ABORTED, Reason.CANCELLED, f"{run.name} was cancelled")
         sync = sync_of(tx, run)
-        if sync is None or sync.target_key != target_key:
+        if sync is None or sync.target_key != known.target_key:
             # What it wrote there would be remembered as if it were at the new place.
             raise Problem(
                 Code.ABORTED,
@@ -102,6 +105,7 @@ class IntentRecorder:
                 " was changed at the destination. Run it again",
             )
         if announces:
+            self._check_approval(known, sync)
             self._check_pauses(tx, sync)
         ledger, owner = ledger_of(tx, run)
         earlier = self._earlier
@@ -114,6 +118,21 @@ class IntentRecorder:
         ledger.put_intents(owner, [*kept, *intents])
         resolved = {entry.identity for entry in entries if entry.confirmed}
         return [entry for entry in earlier if entry.identity not in resolved]
+
+    def _check_approval(self, known: SecretSync, sync: SecretSync) -> None:
+        """Refuse a write that has to be approved since the attempt began, and that nobody has.
+
+        In the transaction that would announce it, as with pauses.
+        """
+        is_new = sync.options.require_approval and not known.options.require_approval
+        is_asked_for = self._run.action is RunAction.CLEAN_UP and may_run(sync, self._run)
+        if is_new and not self._run.approved_fingerprint and not is_asked_for:
+            raise Problem(
+                Code.ABORTED,
+                Reason.SUPERSEDED,
+                f"{sync.name} was made to require approval while this run was under way, so it"
+                " writes nothing more. Run it again",
+            )
 
     def _check_pauses(self, tx: Transaction, sync: SecretSync) -> None:
         """Refuse a write that a pause holds.

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 STORAGE_FULL = "the server's disk is full, so what is about to be written cannot be remembered"
 
 RecordIntent = Callable[..., Awaitable[None]]
-"""The adapter's `RecordIntent`, with the target key as a first argument."""
+"""The adapter's `RecordIntent`, with the sync as the attempt knows it as a first argument."""
 
 
 class LeaseLostError(Exception):
@@ -120,9 +120,7 @@ class Runner:
                 http=http,
                 clock=self._clock,
                 logger=logging.LoggerAdapter(log, {"run": run.name}),
-                record_intent=_in_turn(
-                    http, gate, functools.partial(record_intent, sync.target_key)
-                ),
+                record_intent=_in_turn(http, gate, functools.partial(record_intent, sync)),
                 confirm_plan=gate.confirm,
                 report_progress=lambda step, done, total: report_progress(
                     Progress(step, done, total)

@@ -1023,8 +1023,9 @@ class SyncOptions(_message.Message):
     """
     require_approval: _builtins.bool
     """Write nothing that nobody has approved: every run, a removal too, that has something to change
-    and was not given the fingerprint of a plan waits as AWAITING_APPROVAL. Refused by destinations
-    that make no plans. Default: false.
+    and was not given the fingerprint of a plan waits as AWAITING_APPROVAL. A run that is under way
+    when this is set announces no further write and ends as SUPERSEDED. Refused by destinations that
+    make no plans. Default: false.
     """
     overlap_policy: Global___OverlapPolicy.ValueType
     """What creating the sync, enabling it, and changing where it writes or what, do about other syncs

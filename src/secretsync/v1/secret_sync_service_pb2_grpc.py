@@ -224,7 +224,8 @@ class SecretSyncServiceServicer:
         is looked up at once, which calls the destination and may fail as ConnectionService says, and
         again when the run knows what it is about to write; the run then ends as FAILED with the
         error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
-        and is returned. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
+        and is returned, unless the sync has had others since: then a new one takes its place. A run
+        that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
         FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
         also as PlanSecretSync).
         """

@@ -65,6 +65,7 @@ class Recorder:
         refusal: what plans say of a run's failure.
         plans_badly: whether plans try to record intents.
         looks: whether plans see that something is not held any more.
+        then_close: whether the next sync closes `open` when it has written.
     """
 
     def __init__(self, name: str = "recorder", *, discovers: bool = True) -> None:
@@ -86,6 +87,7 @@ class Recorder:
         self.refusal = ""
         self.plans_badly = False
         self.looks = False
+        self.then_close = False
 
     def calls(self, hook: str) -> list[Any]:
         """Return the requests that a hook got."""
@@ -154,6 +156,9 @@ class Recorder:
             keys.extend(self._delete(held, gone))
         else:
             ledger.extend(gone)
+        if self.then_close:
+            self.then_close = False
+            self.open.clear()
         return RunResult(keys=tuple(keys), ledger=tuple(ledger), warnings=self.warnings)
 
     @hookimpl
