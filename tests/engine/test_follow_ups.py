@@ -130,6 +130,17 @@ class TestWhatIsAskedForMeanwhile:
         await outdate(world, approved)
         assert [run.uid for run in (await world.runs(sync))[2:]] == [change.uid]
 
+    async def test_a_check_is_none(self, world: World) -> None:
+        sync = await world.add_sync()
+        await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+        approved = await claim(world, await approve(world, sync))
+        check = await world.enqueue(sync, RunAction.CHECK)
+        assert check.state is RunState.PENDING
+        await outdate(world, approved)
+        assert (await world.run(check)).error_reason is Reason.SUPERSEDED
+        last = (await world.runs(sync))[-1]
+        assert (last.trigger, last.state) == (RunTrigger.SOURCE_CHANGE, RunState.PENDING)
+
 
 class TestWhenItIsCancelled:
     """What came while a plan waited is not what is cancelled."""

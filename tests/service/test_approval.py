@@ -181,6 +181,17 @@ class TestRequiredApproval:
         assert (run.HasField("plan"), run.approved_fingerprint) == (False, waiting.plan.fingerprint)
         assert recorder.held["web"] == {"A": "1"}
 
+    async def test_a_check_that_waits_gives_way_to_what_is_approved(self, web: Service) -> None:
+        await web.update_sync(sync_options=REQUIRED)
+        waiting = await web.trigger()
+        plan = (await web.run(waiting.name)).plan
+        await web.pause()
+        check = await web.syncs.CheckDrift(pb.CheckDriftRequest(name=SYNC))
+        assert (await approve(web, plan)).name == waiting.name
+        assert (await web.run(check.name)).error_reason == reasons.ERROR_REASON_SUPERSEDED
+        await web.resume()
+        assert (await web.ended(waiting.name)).state == pb.RUN_STATE_SUCCEEDED
+
     async def test_a_newer_plan_takes_the_older_ones_place(
         self, shop: Service, recorder: Recorder
     ) -> None:
