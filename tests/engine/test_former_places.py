@@ -499,6 +499,7 @@ class TestDeletionDisabled:
         del world.memory.steps["begin"]
         off = option == "is_enabled"
         await change(world, sync, **{option: not off})
+        assert (await clean_ups(world, sync))[-1].finish_time
         await tick(world)
         await quiet(world, sync)
         [status] = await places(world, sync)

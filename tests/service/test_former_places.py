@@ -229,6 +229,23 @@ async def test_a_sync_that_requires_approval_cleans_when_somebody_asks(
     assert recorder.held["web"] == {}
 
 
+async def test_a_clean_up_does_not_replace_a_plan_that_waits(
+    web: Service, recorder: Recorder
+) -> None:
+    await left_behind(web, recorder)
+    await web.update_sync(
+        ["sync_options.require_approval"], sync_options=pb.SyncOptions(require_approval=True)
+    )
+    await web.quiet()
+    await web.put({"K": "new"})
+    (*_, run) = await web.runs()
+    await web.until(run.name, pb.RUN_STATE_AWAITING_APPROVAL)
+    del recorder.always["remove"]
+    await web.syncs.CleanUpSecretSync(pb.CleanUpSecretSyncRequest(name=SYNC))
+    await clean(web)
+    assert (await web.run(run.name)).state == pb.RUN_STATE_AWAITING_APPROVAL
+
+
 class TestMovedConnection:
     async def test_the_old_place_is_cleaned_with_the_old_credentials(
         self, web: Service, recorder: Recorder
