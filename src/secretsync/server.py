@@ -252,6 +252,7 @@ def _engine(
         EngineSettings(
             max_runs=settings.max_runs,
             max_runs_per_connection=settings.max_runs_per_connection,
+            change_interval=settings.change_interval,
             attempt_timeout=settings.attempt_timeout,
             retry=retry,
             history=HistoryPolicy(

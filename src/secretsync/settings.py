@@ -39,6 +39,8 @@ class Settings(BaseModel):
         log_level: debug, info, warning or error.
         max_runs: runs at a time in all, 1 to 1000.
         max_runs_per_connection: runs at a time for one connection, 1 to 1000.
+        change_interval: seconds at least between the beginnings of two runs of one sync that follow
+            from changes, 0 to 3600.
         shutdown_grace: seconds that calls and runs under way may take after SIGTERM, 0 to 3600.
         retry_attempts: attempts of a run in all, 1 to 100.
         retry_base: seconds before the second attempt at most; doubles with each further one.
@@ -67,6 +69,7 @@ class Settings(BaseModel):
     log_level: str = "info"
     max_runs: Annotated[int, Field(ge=1, le=1000)] = 100
     max_runs_per_connection: Annotated[int, Field(ge=1, le=1000)] = 5
+    change_interval: Annotated[float, Field(ge=0, le=3600)] = 1.0
     shutdown_grace: Annotated[float, Field(ge=0, le=3600)] = 10.0
     retry_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     retry_base: Annotated[float, Field(gt=0, le=3600)] = 3.0

@@ -1,17 +1,14 @@
 """A large variable set: what a run costs beside the bare HTTP calls that it cannot do without."""
 
 import json
-import statistics
 import tempfile
-import time
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 from api import Api
+from bare_calls import bare_calls
 from checks import ensure
 from memory import Memory, measured
 from processes import Service, running_service
@@ -26,8 +23,6 @@ SET_ID = "variableset-Projects-1"
 SET_PATH = "/api/Spaces-1/projects/Projects-1/variables"
 OURS, OTHERS = "Environments-1", "Environments-2"
 CHANGED, UNCHANGED = ["GET", "PUT", "GET"], ["GET"]
-SAMPLES = 5
-TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ class _Bench:
         present = self._octopus.variables(SET_ID)["Variables"]
         ensure(len(present) == len(before) + len(self._values), "all variables are there, once")
         ensure(present[: len(before)] == before, "those of others are as they were")
-        bare = self._bare_calls()
+        bare = bare_calls(self._octopus, SET_PATH)
         return [
             replace(each, bare=sum(bare[call] for call in requests_of(each.run))) for each in runs
         ]
@@ -99,23 +94,6 @@ class _Bench:
         ensure(requests_of(run) == methods, f"{name} takes {methods}, not {requests_of(run)}")
         seconds = (run.finish_time.ToDatetime() - run.start_time.ToDatetime()).total_seconds()
         return Measured(name, seconds, memory, run)
-
-    def _bare_calls(self) -> dict[str, float]:
-        """Return the median seconds of a GET and of a PUT of the same set, without secretsync."""
-        seconds: dict[str, list[float]] = {"GET": [], "PUT": []}
-        headers = {"X-Octopus-ApiKey": self._octopus.api_key, "Content-Type": "application/json"}
-        with httpx.Client(
-            base_url=self._octopus.base_url, headers=headers, timeout=TIMEOUT, trust_env=False
-        ) as client:
-            for _ in range(SAMPLES):
-                began = time.perf_counter()
-                answer = client.get(SET_PATH)
-                seconds["GET"].append(time.perf_counter() - began)
-                began = time.perf_counter()
-                answer = client.put(SET_PATH, content=answer.content)
-                seconds["PUT"].append(time.perf_counter() - began)
-                ensure(answer.status_code == HTTPStatus.OK, "Octopus takes back what it gave")
-        return {method: statistics.median(each) for method, each in seconds.items()}
 
 
 def _foreign_row(number: int) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def test_timeouts_have_limits(kind: str, seconds: float) -> None:
     [
         ("run_history_days", 0),
         ("run_history_days", 3651),
+        ("change_interval", -0.1),
+        ("change_interval", 3601),
         ("run_history_count", 0),
         ("run_history_count", 100_001),
     ],

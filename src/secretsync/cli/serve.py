@@ -43,6 +43,12 @@ from secretsync.cli.framework import Command
     "--max-runs", type=int, metavar="N", help="How many runs may run at a time. Default: 100."
 )
 @click.option(
+    "--change-interval",
+    type=float,
+    metavar="SECONDS",
+    help="Least time between two runs of a sync that follow from changes. Default: 1.",
+)
+@click.option(
     "--shutdown-grace",
     type=float,
     metavar="SECONDS",

@@ -81,8 +81,8 @@ def is_scheduled(run: SyncRun) -> bool:
     return waits and run.trigger is RunTrigger.RETRY
 
 
-def brought_forward(retry: SyncRun, trigger: RunTrigger, requester: str, now: datetime) -> SyncRun:
-    """Return a retry that waits for its time as the run of a newer trigger, due now.
+def brought_forward(retry: SyncRun, trigger: RunTrigger, requester: str, due: datetime) -> SyncRun:
+    """Return a retry that waits for its time as the run of a newer trigger, due when that is.
 
     Whoever asks by hand may have mended what failed, so the next retry would come early again.
     """
@@ -90,7 +90,7 @@ def brought_forward(retry: SyncRun, trigger: RunTrigger, requester: str, now: da
         retry,
         trigger=trigger,
         requester=requester,
-        not_before=now,
+        not_before=due,
         message="",
         error_reason=None,
         retries=0 if trigger is RunTrigger.MANUAL else retry.retries,

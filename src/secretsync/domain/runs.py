@@ -107,6 +107,23 @@ def still_due(run: SyncRun) -> RunTrigger | None:
     return None if is_of_plan or run.action is not RunAction.SYNC else run.trigger
 
 
+def after_change(last: SyncRun | None, interval: timedelta, now: datetime) -> datetime:
+    """Return when a run that follows from a change may begin.
+
+    The first change is followed at once. Those that come in its wake wait, so that a burst of them
+    leads to few runs: two that follow from changes begin at least an interval apart.
+
+    Args:
+        last: the newest run of the sync.
+        interval: the interval.
+        now: the time.
+    """
+    if last is None or last.start_time is None or last.trigger is not RunTrigger.SOURCE_CHANGE:
+        return now
+    # A clock that was set back must not make it wait for longer.
+    return min(max(now, last.start_time + interval), now + interval)
+
+
 def supersede(run: SyncRun, by: SyncRun, now: datetime) -> SyncRun:
     """Return the run as ended because a newer one takes its place."""
     return replace(

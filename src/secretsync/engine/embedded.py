@@ -56,8 +56,15 @@ class EmbeddedEngine:
         terms: RunTerms = NO_TERMS,
     ) -> SyncRun:
         """See `Engine.enqueue`."""
-        now = self._clock()
-        return enqueue(tx, sync, action, trigger, now=now, terms=terms)
+        return enqueue(
+            tx,
+            sync,
+            action,
+            trigger,
+            now=self._clock(),
+            terms=terms,
+            change_interval=timedelta(seconds=self._settings.change_interval),
+        )
 
     def clean_up(
         self,

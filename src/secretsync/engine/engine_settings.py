@@ -15,6 +15,8 @@ class EngineSettings:
         max_runs_per_connection: runs at a time for one connection.
         lease: seconds that a claim holds without a heartbeat; a heartbeat comes at a third of it.
         poll: seconds after which it looks at the queue even if nobody woke it.
+        change_interval: seconds at least between the beginnings of two runs of one sync that follow
+            from changes.
         attempt_timeout: seconds that one attempt may take.
         retry: when to try again.
         history: which ended runs are kept.
@@ -26,6 +28,7 @@ class EngineSettings:
     max_runs_per_connection: int = 5
     lease: float = 60.0
     poll: float = 1.0
+    change_interval: float = 1.0
     attempt_timeout: float = 900.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     history: HistoryPolicy = field(default_factory=HistoryPolicy)

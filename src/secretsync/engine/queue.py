@@ -1,16 +1,24 @@
 """How a trigger changes the queue."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.requester import requester
 from secretsync.domain.retrying import brought_forward, is_scheduled
-from secretsync.domain.runs import may_join, may_join_running, still_due, supersede
+from secretsync.domain.runs import (
+    after_change,
+    may_join,
+    may_join_running,
+    still_due,
+    supersede,
+)
 from secretsync.engine.certainty import NEWEST, WRITING_RUNS
 from secretsync.store.protocol import Transaction
+
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +47,11 @@ def enqueue(
     *,
     now: datetime,
     terms: RunTerms = NO_TERMS,
+    change_interval: timedelta = NO_TIME,
 ) -> SyncRun:
     """Queue a run, or return the waiting one that answers the trigger; see `Engine.enqueue`.
+
+    Runs that follow from changes begin at least `change_interval` apart.
 
     Raises:
         Problem: FAILED_PRECONDITION, if somebody asks for a run of a sync that is being deleted.
@@ -64,13 +75,15 @@ def enqueue(
     if waiting and may_join(waiting, action, trigger):
         if action is RunAction.CHECK and waiting.action is not RunAction.CHECK:
             return waiting
-        joined = _joined(waiting, action, trigger, now, terms)
+        due = _due(tx, sync, waiting.seq, trigger, change_interval, now)
+        joined = _joined(waiting, action, trigger, due, terms)
         if joined != waiting:
             tx.runs.update(joined)
         return joined
     if running and may_join_running(running, action, trigger):
         return running
     run = _new_run(sync, action, trigger, now, terms)
+    run = replace(run, not_before=_due(tx, sync, NEWEST, trigger, change_interval, now))
     if waiting:
         tx.runs.update(supersede(waiting, by=run, now=now))
     return tx.runs.insert(run)
@@ -107,6 +120,21 @@ def _deleting(tx: Transaction, sync: SecretSync) -> SyncRun | None:
     return next((run for run in unfinished if run.delete_sync and not run.cancel_requested), None)
 
 
+def _due(
+    tx: Transaction,
+    sync: SecretSync,
+    seq: int,
+    trigger: RunTrigger,
+    change_interval: timedelta,
+    now: datetime,
+) -> datetime:
+    """Return when a run of this trigger may begin, given the run that was queued before `seq`."""
+    if trigger is not RunTrigger.SOURCE_CHANGE:
+        return now
+    before = tx.runs.list(sync.uid, seq, 1)
+    return after_change(before[0] if before else None, change_interval, now)
+
+
 def _new_run(
     sync: SecretSync, action: RunAction, trigger: RunTrigger, now: datetime, terms: RunTerms
 ) -> SyncRun:
@@ -126,9 +154,9 @@ def _new_run(
 
 
 def _joined(
-    waiting: SyncRun, action: RunAction, trigger: RunTrigger, now: datetime, terms: RunTerms
+    waiting: SyncRun, action: RunAction, trigger: RunTrigger, due: datetime, terms: RunTerms
 ) -> SyncRun:
-    """Return a waiting run that answers a further trigger."""
+    """Return a waiting run that answers a further trigger, which may begin when it is due."""
     if waiting.approved_fingerprint:
         return replace(waiting, follow_up=waiting.follow_up or trigger)
     joined = replace(
@@ -137,10 +165,10 @@ def _joined(
         override_guards=waiting.override_guards or terms.override_guards,
     )
     if is_scheduled(waiting) and waiting.action is action:
-        joined = brought_forward(joined, trigger, requester(), now)
+        joined = brought_forward(joined, trigger, requester(), due)
     elif trigger is RunTrigger.MANUAL and waiting.error_reason is not Reason.RATE_LIMITED:
         # Whoever asks by hand may have mended what failed, and means now.
-        joined = replace(joined, not_before=now, attempt=0)
+        joined = replace(joined, not_before=due, attempt=0)
     return joined
 
 

@@ -58,6 +58,8 @@ class Server:
                 [
                     *(sys.executable, "-c", _STANDBY),
                     *("serve", "--listen", "127.0.0.1:0", "--data-dir", str(data_dir)),
+                    # As many runs as there can be.
+                    *("--change-interval", "0"),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

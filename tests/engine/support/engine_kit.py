@@ -60,7 +60,9 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Retries later on have tests of their own; elsewhere they would be runs that nobody expects.
 RETRY = RetryPolicy(max_attempts=3, base=4.0, ceiling=60.0, later=0.0)
 # Longer than any test: only the tests about leases shorten it.
-SETTINGS = EngineSettings(lease=300.0, poll=0.01, attempt_timeout=60.0, retry=RETRY)
+SETTINGS = EngineSettings(
+    lease=300.0, poll=0.01, change_interval=0.0, attempt_timeout=60.0, retry=RETRY
+)
 
 
 async def eventually(condition: Callable[[], Awaitable[T | None]]) -> T:

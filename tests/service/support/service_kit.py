@@ -313,6 +313,8 @@ async def running(data_dir: Path, **settings: object) -> AsyncIterator[Service]:
         "listen": "127.0.0.1:0",
         "data_dir": data_dir,
         "shutdown_grace": 5.0,
+        # Tests make changes one after the other, and wait for the run of each.
+        "change_interval": 0.0,
         "retry_base": 0.01,
         "retry_ceiling": 0.02,
         # Retries later on have tests of their own; elsewhere nobody expects further runs.

@@ -11,6 +11,7 @@ from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
 from secretsync.domain.problems import Reason
 from secretsync.domain.runs import (
     RetryPolicy,
+    after_change,
     after_transient_failure,
     may_join,
     may_join_running,
@@ -35,6 +36,28 @@ def a_run(action: RunAction = RunAction.SYNC, *, attempt: int = 1, **fields: obj
         "lease_until": NOW,
     }
     return SyncRun(action=action, attempt=attempt, **{**values, **fields})  # type: ignore[arg-type]
+
+
+class TestAfterChange:
+    INTERVAL = timedelta(seconds=0.5)
+
+    def begin(self, last: SyncRun | None) -> float:
+        return (after_change(last, self.INTERVAL, NOW) - NOW).total_seconds()
+
+    @pytest.mark.parametrize(
+        ("ago", "wait"), [(0.0, 0.5), (0.2, 0.3), (0.5, 0.0), (9.0, 0.0), (-3600.0, 0.5)]
+    )
+    def test_it_keeps_a_distance_from_the_last_that_followed_one(
+        self, ago: float, wait: float
+    ) -> None:
+        began = NOW - timedelta(seconds=ago)
+        last = a_run(trigger=RunTrigger.SOURCE_CHANGE, start_time=began)
+        assert self.begin(last) == pytest.approx(wait)
+
+    def test_otherwise_it_begins_at_once(self) -> None:
+        assert self.begin(None) == 0
+        assert self.begin(a_run(trigger=RunTrigger.SOURCE_CHANGE)) == 0
+        assert self.begin(a_run(trigger=RunTrigger.MANUAL, start_time=NOW)) == 0
 
 
 class TestDelay:

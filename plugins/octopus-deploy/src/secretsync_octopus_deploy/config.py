@@ -24,6 +24,8 @@ SCOPE_KINDS = {
 }
 """Per field of `ScopeValues`: the key in a variable's scope, the list of choices in its set."""
 
+_FIELD_NAMES = {kind: to_snake(kind) for kind in SCOPE_KINDS}
+
 PROJECT_SCOPE_KINDS = ("processes", "actions", "channels")
 """Fields of `ScopeValues` that name parts of a project, which a library set does not have."""
 
@@ -73,7 +75,7 @@ class ScopeValues(AdapterModel):
 
     def ids(self, kind: str) -> list[str]:
         """Return the ids of a kind, by the kind's name on the wire, e.g. `tenantTags`."""
-        found: list[str] = getattr(self, to_snake(kind))
+        found: list[str] = getattr(self, _FIELD_NAMES[kind])
         return found
 
     def as_scope(self) -> Scope:

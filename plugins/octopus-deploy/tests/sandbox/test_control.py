@@ -1,5 +1,7 @@
 """The sandbox's own routes: inspection, the log of requests, settings and load."""
 
+import time
+
 import httpx
 import pytest
 from starlette.types import Message
@@ -39,13 +41,19 @@ async def test_an_unknown_set_is_named(client: httpx.AsyncClient, path: str) -> 
 
 
 async def test_the_log_has_requests_and_no_bodies(client: httpx.AsyncClient) -> None:
+    began = time.time()
     await client.get("/api/spaces?partialName=Default&skip=0")
     body = {"Version": 0, "Variables": [{"Name": "A", "Value": "hunter2", "Type": "Sensitive"}]}
     await client.put(PATH, json=body)
     await client.put(PATH, json=body)
     await client.get("/nowhere")
     answer = await client.get("/sandbox/requests")
-    assert answer.json() == [
+    log = answer.json()
+    times = [entry.pop("answered") for entry in log]
+    assert began <= times[0]
+    assert times == sorted(times)
+    assert times[-1] <= time.time()
+    assert log == [
         {
             "method": "GET",
             "path": "/api/spaces",

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 import traceback
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,6 +62,8 @@ class Gate:
                 entry.status = message["status"]
                 for name, value in (charge.headers if charge else {}).items():
                     MutableHeaders(scope=message).setdefault(name, value)
+            elif not message.get("more_body"):
+                entry.answered = time.time()
             await send(message)
 
         if charge is not None and charge.is_refused:

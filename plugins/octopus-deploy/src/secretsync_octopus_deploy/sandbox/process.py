@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import httpx
@@ -34,12 +34,16 @@ class SandboxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request that the sandbox has seen; `status` is None if it was not answered."""
+    """A request that the sandbox has seen; `status` is None if it was not answered.
+
+    `answered` is when its answer had ended, in seconds since 1970. It is not compared.
+    """
 
     method: str
     path: str
     query: str
     status: int | None
+    answered: float | None = field(default=None, compare=False)
 
 
 class Sandbox:

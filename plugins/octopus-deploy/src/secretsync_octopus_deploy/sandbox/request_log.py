@@ -10,12 +10,16 @@ LOG_LIMIT = 100_000
 
 @dataclass
 class LoggedRequest:
-    """One request; `status` is None while, and if, there was no answer."""
+    """One request; `status` and `answered` are None while, and if, there was no answer.
+
+    `answered` is when the end of the answer was handed over to be sent, in seconds since 1970.
+    """
 
     method: str
     path: str
     query: str
     status: int | None = None
+    answered: float | None = None
 
 
 class RequestLog:
