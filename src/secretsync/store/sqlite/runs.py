@@ -16,7 +16,8 @@ from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
 ALL_RUNS = RunFilter()
 
 # Runs are looked at by seq, so a run that may not start yet lets the next one pass. A run is not
-# in its own way: `other` is RUNNING with a live lease, and what may start is not.
+# in its own way: those that are RUNNING with a live lease are busy, and what may start is not. What
+# is busy is looked up once, and not for each of the thousands that may wait for one connection.
 _CLAIM = f"""
     UPDATE runs SET
         state = 'running',
@@ -43,25 +44,20 @@ _CLAIM = f"""
             END
             AND (sync.is_enabled OR run.action NOT IN ('sync', 'check'))
             AND NOT run.cancel_requested
+            AND (run.sync_uid, run.place_uid) NOT IN (
+                SELECT sync_uid, place_uid FROM runs
+                WHERE state = 'running' AND lease_until > :now
+            )
+            AND coalesce(place.target_key, sync.target_key) NOT IN (
+                SELECT claimed_target FROM runs
+                WHERE state = 'running' AND lease_until > :now AND claimed_target IS NOT NULL
+            )
+            AND coalesce(place.connection_uid, sync.connection_uid) NOT IN (
+                SELECT claimed_connection FROM runs
+                WHERE state = 'running' AND lease_until > :now AND claimed_connection IS NOT NULL
+                GROUP BY claimed_connection HAVING count(*) >= :max_per_connection
+            )
             AND NOT ({HELD})
-            AND NOT EXISTS (
-                SELECT 1 FROM runs AS other
-                WHERE other.state = 'running' AND other.sync_uid = run.sync_uid
-                    AND other.place_uid = run.place_uid AND other.lease_until > :now
-            )
-            AND NOT EXISTS (
-                SELECT 1 FROM runs AS other
-                WHERE other.state = 'running'
-                    AND other.claimed_target = coalesce(place.target_key, sync.target_key)
-                    AND other.lease_until > :now
-            )
-            AND (
-                SELECT count(*) FROM runs AS other
-                WHERE other.state = 'running'
-                    AND other.claimed_connection
-                        = coalesce(place.connection_uid, sync.connection_uid)
-                    AND other.lease_until > :now
-            ) < :max_per_connection
         ORDER BY run.seq LIMIT 1
     )
     RETURNING *
