@@ -47,20 +47,21 @@ def slug_of(number: int) -> str:
     return f"app-{number:05}"
 
 
-def fill(data_dir: Path, syncs: int) -> None:
+def fill(data_dir: Path, syncs: int, project_id: str) -> None:
     """Add syncs to the demo's project, whose environment `dev` and connection are there.
 
     Args:
         data_dir: of a service that is not running.
         syncs: how many.
+        project_id: where in Octopus the first ones write; the others' projects are not there.
     """
-    asyncio.run(_fill(data_dir, syncs))
+    asyncio.run(_fill(data_dir, syncs, project_id))
 
 
-async def _fill(data_dir: Path, syncs: int) -> None:
+async def _fill(data_dir: Path, syncs: int, project_id: str) -> None:
     store = SqliteStore.open(data_dir)
     try:
-        filler = await store.read(lambda tx: _Filler(tx, data_dir))
+        filler = await store.read(lambda tx: _Filler(tx, data_dir, project_id))
         for start in range(0, syncs, AT_A_TIME):
             numbers = range(start, min(syncs, start + AT_A_TIME))
             await store.write(lambda tx, numbers=numbers: filler.add(tx, numbers))
@@ -71,7 +72,8 @@ async def _fill(data_dir: Path, syncs: int) -> None:
 class _Filler:
     """Makes what the service itself would have made."""
 
-    def __init__(self, tx: Transaction, data_dir: Path) -> None:
+    def __init__(self, tx: Transaction, data_dir: Path, project_id: str) -> None:
+        self._project_id = project_id
         self._vault = Vault(FileKeyProvider.open(data_dir / "secretsync.key", create=False))
         self._octopus = Registry.from_entry_points().get("octopus-deploy").info
         project = tx.projects.get(PROJECT.rpartition("/")[2])
@@ -110,9 +112,10 @@ class _Filler:
         return Secret(sealed_value=sealed, **fields)  # type: ignore[arg-type]
 
     def _sync(self, number: int) -> SecretSync:
+        is_there = number < PER_SET
         config = {
             "spaceId": "Spaces-1",
-            "projectId": f"Projects-{1 + number // PER_SET}",
+            "projectId": self._project_id if is_there else f"Projects-{1000 + number // PER_SET}",
             "scopeValues": {"environments": [f"Environments-{1 + number % PER_SET}"]},
         }
         model = self._octopus.config_model.model_validate(config)
