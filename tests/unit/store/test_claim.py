@@ -138,7 +138,6 @@ class Model:
             expected,
             state=RunState.RUNNING,
             attempt=expected.attempt + 1,
-            may_have_written=expected.may_have_written or expected.state is RunState.RUNNING,
             lease_token=expected.lease_token + 1,
             lease_until=self.until,
             start_time=self.now,
