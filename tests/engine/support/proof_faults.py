@@ -69,6 +69,7 @@ class Nemesis:
     Attributes:
         killed: set when the process is to die; what waits for it then never goes on.
         struck: how often each fault has struck.
+        in_a_hurry: whether nobody may stall, since somebody waits for all to stop.
     """
 
     def __init__(self, struck: Counter[str]) -> None:
@@ -76,6 +77,7 @@ class Nemesis:
         self.struck = struck
         self._armed: list[Fault] = []
         self._stalled: list[asyncio.Event] = []
+        self.in_a_hurry = False
         self._is_over = False
 
     def arm(self, fault: Fault) -> None:
@@ -108,7 +110,7 @@ class Nemesis:
 
     async def stall(self) -> None:
         """Hang until somebody lets go."""
-        if self._is_over:
+        if self._is_over or self.in_a_hurry:
             return
         gate = asyncio.Event()
         self._stalled.append(gate)

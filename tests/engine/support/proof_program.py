@@ -45,7 +45,7 @@ def _with_fault(chance: random.Random, point: str, kind: str) -> Program:
     if point == "due":
         program.append((("clock", 400.0), IDLE))
     # What is to strike at a call of the destination needs something to write there.
-    program += [(("set", environment, "M"), IDLE) for environment in ("dev", "prod")]
+    program += [(("set", environment, "M", 0), IDLE) for environment in ("dev", "prod")]
     return program + _sequel(chance, point, kind)
 
 
@@ -56,9 +56,15 @@ def _sequel(chance: random.Random, point: str, kind: str) -> Program:
         return []
     if draw == 1:
         # One key is refused for as long as the run has attempts.
-        refused: list[Op] = [("refuse", "L"), ("set", "dev", "L"), ("set", "dev", "K")]
+        refused: list[Op] = [("refuse", "L"), ("set", "dev", "L", 0), ("set", "dev", "K", 0)]
         return [(op, IDLE) for op in [*refused, ("clock", 61.0), ("accept",)]]
     program: Program = []
+    if kind.startswith("stall") and point in {"intent", "write"} and draw % 2:
+        # A value is on its way when the one before is wanted again, which is there still.
+        program += [(("let_go",), IDLE), (("set", "dev", "K", 0), IDLE)]
+        program += [(("fault", point, kind, 0), 0), (("set", "dev", "K", 1), IDLE)]
+        program += [(("set", "dev", "K", 0), 0), (("clock", 61.0), IDLE), (("let_go",), IDLE)]
+        return program
     if kind.startswith("stall") and point not in {"claim", "due"}:
         # The run is claimed anew, and both are at work when the first one goes on.
         program += [(("fault", point, kind, 0), 0), (("clock", 61.0), IDLE)]
@@ -79,8 +85,9 @@ def _change(chance: random.Random) -> Op:
     environment = chance.choice(["dev", "dev", "prod"])
     return chance.choice(
         [
-            ("set", environment, key),
-            ("set", environment, key),
+            # Few values, so that one comes back that was there before.
+            ("set", environment, key, chance.randrange(3)),
+            ("set", environment, key, chance.randrange(3)),
             # One is always left: a run that would delete all is held back by a guard.
             ("delete", environment, chance.choice("LM")),
             ("sync", slug),

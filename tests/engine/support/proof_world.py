@@ -116,7 +116,6 @@ class Proof:
         self._folder = folder
         folder.mkdir()
         self._lives = 0
-        self._values = 0
         shutil.copytree(template.directory, self._directory)
         self.store: ProofStore
         self.engine: EmbeddedEngine
@@ -188,6 +187,7 @@ class Proof:
         await self.store.close()
         self.judge.forget_calls()
         self.nemesis.killed.clear()
+        self.nemesis.in_a_hurry = False
         self.seen["died"] += 1
         await self.be_born()
 
@@ -286,9 +286,8 @@ class Proof:
 
         await self.store.write(change)
 
-    async def _set(self, environment: str, key: str) -> None:
-        self._values += 1
-        given = SecretInput(key, SecretValue(f"value {self._values}"), "")
+    async def _set(self, environment: str, key: str, number: int) -> None:
+        given = SecretInput(key, SecretValue(f"value {number}"), "")
         parent = f"projects/shop/environments/{environment}"
         await self._change(lambda tx: set_secrets(self.app, tx, parent, "/", [given]))
 
@@ -379,6 +378,7 @@ class Proof:
 
     async def _restart(self) -> None:
         # It goes on in a process of its own, so to speak: the next one begins with its files.
+        self.nemesis.in_a_hurry = True
         self.nemesis.let_go()
         with contextlib.suppress(StoreError):
             await self.engine.stop(grace=0)
