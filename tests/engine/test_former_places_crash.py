@@ -36,6 +36,8 @@ class Life:
         world = self.world
         assert world
         assert world.engine._dispatcher
+        # One that looks at the queue again and again may miss that it is cancelled.
+        world.engine.stop_claiming()
         tasks = [world.engine._dispatcher, *world.engine._tasks]
         for task in tasks:
             task.cancel()
@@ -200,13 +202,27 @@ async def test_nothing_is_written_for_a_place_that_is_gone(world: World) -> None
     assert len(await clean_ups(world, sync)) == 1
 
 
-async def test_a_newer_run_of_the_sync_does_not_take_the_place_of_a_clean_up(life: Life) -> None:
+@pytest.mark.parametrize("both_under_way", [True, False])
+async def test_a_newer_run_of_the_sync_does_not_take_the_place_of_a_clean_up(
+    life: Life, *, both_under_way: bool
+) -> None:
     world, sync = await written(life)
-    gate = wait_at(world, "begin", "a")
+    cleaning, syncing = Gate(), Gate()
+
+    async def wait(request: RunRequest) -> None:
+        if request.config.place == "a":
+            await cleaning(request)
+        elif cleaning.waiting:
+            await syncing(request)
+
+    world.memory.steps["begin"] = wait
     await lead(world, sync, "b")
-    await gate.reached()
-    world.engine.stop_claiming()
-    newer = await world.enqueue_quietly(sync)
+    await cleaning.reached()
+    if not both_under_way:
+        world.engine.stop_claiming()
+    newer = await world.enqueue(sync)
+    if both_under_way:
+        await syncing.reached()
     after = await life.again()
     await after.start()
     await clean(after, sync)
