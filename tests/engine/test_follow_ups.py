@@ -1,6 +1,7 @@
 """What is still to come when a run that must keep to a plan comes to nothing, and what is not."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from engine_kit import RETRY, World, eventually
@@ -177,3 +178,51 @@ class TestWhenItIsCancelled:
         approved = await approve(world, sync)
         await world.disk.write(lambda tx: world.engine.cancel(tx, approved))
         assert [run.uid for run in await world.runs(sync)] == [approved.uid]
+
+
+@pytest.mark.parametrize("reason", [Reason.RATE_LIMITED, Reason.DESTINATION_UNAVAILABLE])
+async def test_approving_again_is_due_at_once_unless_the_destination_asked_for_the_pause(
+    world: World, reason: Reason
+) -> None:
+    sync = await world.add_sync()
+    approved = await claim(world, await approve(world, sync))
+    report = RunReport(
+        problem=Problem(Code.UNAVAILABLE, reason, "no", retry_after=600.0), transient=True
+    )
+    now, rng = world.clock(), random.Random(1)  # noqa: S311  jitter, not a secret
+    waiting = await world.disk.write(
+        lambda tx: finish_attempt(tx, approved, report, policy=RETRY, now=now, rng=rng)
+    )
+    again = await approve(world, sync)
+    assert again.uid == approved.uid
+    if reason is Reason.RATE_LIMITED:
+        assert (again.not_before, again.attempt) == (waiting.not_before, 1)
+    else:
+        assert (again.not_before, again.attempt) == (now, 0)
+
+
+async def test_a_change_that_has_to_be_tried_again_is_left_to_the_plan_that_waits(
+    world: World,
+) -> None:
+    sync = await world.add_sync()
+    change = await claim(world, await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE))
+    approved = await approve(world, sync)
+    report = RunReport(
+        problem=Problem(Code.UNAVAILABLE, Reason.DESTINATION_UNAVAILABLE, "no"), transient=True
+    )
+    now, rng = world.clock(), random.Random(1)  # noqa: S311  jitter, not a secret
+    await world.disk.write(
+        lambda tx: finish_attempt(tx, change, report, policy=RETRY, now=now, rng=rng)
+    )
+    assert (await world.run(approved)).follow_up is RunTrigger.SOURCE_CHANGE
+
+
+async def test_a_change_whose_approved_plan_is_cancelled_is_given_up(world: World) -> None:
+    sync = await world.add_sync()
+    change = await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+    approved = replace(change, approved_fingerprint=FIRST)
+    await world.disk.write(lambda tx: tx.runs.update(approved))
+    claimed = await claim(world, approved)
+    await world.disk.write(lambda tx: world.engine.cancel(tx, claimed))
+    assert (await outdate(world, claimed)).error_reason is Reason.CANCELLED
+    assert [run.uid for run in await world.runs(sync)] == [change.uid]
