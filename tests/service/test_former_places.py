@@ -322,6 +322,31 @@ class TestMovedConnection:
             OLD_TOKEN,
         )
 
+    async def test_a_connection_that_leads_back_is_what_its_places_use(
+        self, web: Service, recorder: Recorder
+    ) -> None:
+        recorder.always["remove"] = AuthenticationFailed("The key is gone.")
+        await connect_to(web, "two")
+        await listed(web)
+        await web.quiet()
+        await lead(web, "there")
+        await web.quiet()
+        await connect_to(web, "one", "a-newer-token-of-one")
+        await web.quiet()
+        recorder.requests.clear()
+        del recorder.always["remove"]
+        await web.syncs.CleanUpSecretSync(pb.CleanUpSecretSyncRequest(name=SYNC))
+        await clean(web)
+        used = {
+            (each.config.place, each.credentials.server, each.credentials.token.reveal())
+            for each in recorder.calls("remove")
+        }
+        assert used == {
+            ("web", "one", "a-newer-token-of-one"),
+            ("web", "two", NEW_TOKEN),
+            ("there", "two", NEW_TOKEN),
+        }
+
     async def test_without_the_old_credentials_nothing_else_is_touched(
         self, web: Service, recorder: Recorder
     ) -> None:
