@@ -44,7 +44,8 @@ test: $(VENV)/.test ## Run all tests
 	$(PYTEST)
 
 check: $(VENV)/.check lint types layers protos-check ## Run everything that CI runs
-	$(PYTEST) --cov --cov-report=term
+	@# The acceptance tests run below, against the wheels.
+	$(PYTEST) --cov --cov-report=term --ignore=tests/acceptance
 	$(BIN)/python -m pytest plugins/octopus-deploy/tests/clients/go_client.py
 	$(MAKE) wheels
 
