@@ -10,16 +10,14 @@ from secretsync.domain.entities import ENDED, RunAction, RunState, RunTrigger, S
 from secretsync.domain.partial import failed, has_changed, told_of_failed
 from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
-from secretsync.domain.retrying import retry_of
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
     cancel,
-    held_back,
     still_due,
     supersede,
 )
-from secretsync.engine.attempts import ended_attempt, outcome_of, why_it_failed, with_traffic
+from secretsync.engine.attempts import ended_attempt, outcome_of, with_traffic
 from secretsync.engine.cancelling import how_far
 from secretsync.engine.checks import end_check, forget_uneventful
 from secretsync.engine.clean_up import (
@@ -30,6 +28,7 @@ from secretsync.engine.clean_up import (
     keep_result,
     try_again_later,
 )
+from secretsync.engine.failing import fail, retry_later, settle
 from secretsync.engine.key_states import keep_results
 from secretsync.engine.queue import RunTerms, enqueue, make_up_for
 from secretsync.engine.report import RunReport, shortened
@@ -70,28 +69,8 @@ def finish_attempt(
         # Whoever cancels it gives up what it was for itself, not what came besides.
         due = ended.follow_up if ended.cancel_requested else still_due(ended)
         make_up_for(tx, sync, due, now)
-    _retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
+    retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
-
-
-def _retry_later(
-    tx: Transaction,
-    sync: SecretSync,
-    ended: SyncRun,
-    *,
-    policy: RetryPolicy,
-    now: datetime,
-    rng: random.Random,
-) -> None:
-    """Queue a run that does later what this one has left undone, unless one waits already."""
-    may_run = sync.is_enabled or ended.action is not RunAction.SYNC
-    retry = retry_of(ended, policy=policy, now=now, rng=rng) if may_run else None
-    waiting = tx.runs.pending(sync.uid)
-    if retry is None or (waiting and waiting.action is not RunAction.CHECK):
-        return
-    if waiting:
-        tx.runs.update(supersede(waiting, by=retry, now=now))
-    tx.runs.insert(retry)
 
 
 def _end(
@@ -122,7 +101,7 @@ def _end(
     elif report.awaits_approval:
         ended = _await_approval(tx, current, report, now)
     else:
-        ended = _fail(tx, current, report, policy=policy, now=now, rng=rng)
+        ended = fail(tx, current, report, policy=policy, now=now, rng=rng)
     given_up = ended.state in ENDED and ended.state is not RunState.SUCCEEDED
     if ended.action is RunAction.CLEAN_UP and given_up:
         try_again_later(tx, sync, ended, policy=policy, now=now, rng=rng)
@@ -169,7 +148,7 @@ def _succeed_in_part(
     _keep_result(tx, sync, replace(run, finish_time=now), report, result)
     run = replace(run, outcome=outcome_of(run, report), may_have_written=False)
     if report.paused:
-        return _settle(tx, held_by_pause(run, report.paused, now), now)
+        return settle(tx, held_by_pause(run, report.paused, now), now)
     after = after_transient_failure(
         run,
         message=shortened(told_of_failed(result.keys)),
@@ -184,7 +163,7 @@ def _succeed_in_part(
             return _keep_sync(tx, after, result)
         if has_changed(run.outcome.keys):
             after = replace(after, state=RunState.PARTIALLY_SUCCEEDED)
-    return _settle(tx, after, now)
+    return settle(tx, after, now)
 
 
 def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datetime) -> SyncRun:
@@ -279,86 +258,6 @@ def _keep_sync(tx: Transaction, run: SyncRun, result: RunResult) -> SyncRun:
     )
     tx.runs.update(ended)
     return ended
-
-
-def _fail(
-    tx: Transaction,
-    run: SyncRun,
-    report: RunReport,
-    *,
-    policy: RetryPolicy,
-    now: datetime,
-    rng: random.Random,
-) -> SyncRun:
-    problem = report.problem
-    reason, message = why_it_failed(report)
-    run = replace(
-        run,
-        outcome=outcome_of(run, report),
-        plan=report.plan,
-        may_have_written=run.may_have_written or report.may_have_written,
-    )
-    if report.paused:
-        return _settle(tx, held_by_pause(run, report.paused, now), now)
-    if not report.transient:
-        ended = replace(
-            run,
-            state=RunState.FAILED,
-            message=message,
-            error_reason=reason,
-            finish_time=now,
-            lease_until=None,
-        )
-        tx.runs.update(ended)
-        return ended
-    next_state = held_back if report.unsent else after_transient_failure
-    after = next_state(
-        run,
-        message=message,
-        reason=reason,
-        retry_after=problem.retry_after if problem else None,
-        policy=policy,
-        now=now,
-        rng=rng,
-    )
-    return _settle(tx, after, now)
-
-
-def _settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
-    """Store a run that waits for its next attempt or has ended, and return it as it is then."""
-    waiting = tx.runs.pending(after.sync_uid, after.place_uid)
-    if waiting and RunAction.CHECK in {waiting.action, after.action}:
-        return _settle_beside_check(tx, after, waiting, now)
-    if after.state is RunState.PENDING and waiting:
-        # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
-        # count of attempts that the failed one has earned.
-        due = still_due(after) if waiting.approved_fingerprint else None
-        tx.runs.update(
-            replace(
-                waiting,
-                attempt=after.attempt,
-                not_before=max(waiting.not_before, after.not_before),
-                message=after.message,
-                error_reason=after.error_reason,
-                follow_up=waiting.follow_up or due,
-            )
-        )
-        after = supersede(after, by=waiting, now=now)
-    tx.runs.update(after)
-    return after
-
-
-def _settle_beside_check(
-    tx: Transaction, after: SyncRun, waiting: SyncRun, now: datetime
-) -> SyncRun:
-    """Do as `_settle` if a check is among the two: it gives way, and nothing of it is kept."""
-    if after.state is RunState.PENDING:
-        if after.action is RunAction.CHECK:
-            after = supersede(after, by=waiting, now=now)
-        else:
-            tx.runs.update(supersede(waiting, by=after, now=now))
-    tx.runs.update(after)
-    return after
 
 
 def _summary(keys: Sequence[KeyResult]) -> str:

@@ -5,18 +5,16 @@ from typing import Protocol, TypeVar
 
 from secretsync.store.pause_table import PauseTable
 from secretsync.store.place_tables import FormerPlaceTable
+from secretsync.store.run_tables import AttemptTable, EventTable, RunTable
 from secretsync.store.tables import (
-    AttemptTable,
     ConnectionTable,
     EnvironmentTable,
-    EventTable,
     IdempotencyTable,
     ImportTable,
     KeyStateTable,
     KeyTable,
     LedgerTable,
     ProjectTable,
-    RunTable,
     SecretTable,
     SyncTable,
 )
