@@ -416,8 +416,7 @@ class TestOthersAtTheOldPlace:
         await eventually(queued)
         # The new place does not wait for the old one, and the clean-up waits for its turn.
         assert ours(world, "b") == VALUE
-        world.engine.wake()
-        await asyncio.sleep(0.05)
+        await world.looked()
         assert gate.waiting == ["a"]
         gate.open()
         await world.ended(run)

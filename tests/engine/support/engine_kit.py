@@ -558,6 +558,25 @@ class World:
 
         return await eventually(condition)
 
+    async def looked(self) -> None:
+        """Return when the engine has looked for runs to start, all of it after this call."""
+        rounds: asyncio.Queue[float] = asyncio.Queue()
+        pause = self.engine._pause
+
+        async def counted() -> float:
+            seconds = await pause()
+            rounds.put_nowait(seconds)
+            return seconds
+
+        self.engine._pause = counted  # type: ignore[method-assign]
+        try:
+            # A first look may have begun before.
+            for _ in range(2):
+                self.engine.wake()
+                await rounds.get()
+        finally:
+            self.engine._pause = pause  # type: ignore[method-assign]
+
     async def sync(self, sync: SecretSync) -> SyncRun:
         """Run a sync and return its run when it has ended."""
         return await self.ended(await self.enqueue(sync))
