@@ -17,8 +17,9 @@ async def test_at_claim_runs_wait_for_room(world: World, caplog: pytest.LogCaptu
     run = await world.enqueue(sync)
     await world.start()
     await world.ended(run)
+    # Nothing else is refused: the run must be stored, and the engine may look at any time.
+    world.disk.fill("_claim")
     second = await world.enqueue_quietly(sync)
-    world.disk.fill()
     world.engine.wake()
     await world.disk.has_refused("_claim")
     assert "the disk is full: no run can start until there is room" in caplog.messages

@@ -271,8 +271,9 @@ async def test_the_queue_is_worked_on_again_after_any_error(
     sync = await world.add_sync()
     run = await world.enqueue(sync)
     await world.ended(run)
+    # Nothing else is refused: the run must be stored, and the engine may look at any time.
+    world.disk.fail(OSError("hunter2"), "_claim")
     second = await world.enqueue_quietly(sync)
-    world.disk.fail(OSError("hunter2"))
     world.engine.wake()
     await world.disk.has_refused("_claim")
     world.disk.clear()
