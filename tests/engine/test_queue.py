@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from engine_kit import START, Destination, Gate, World, eventually
+from places_kit import change
 
-from secretsync.adapter import RemoveRequest, RunResult, SecretValue, hookimpl
+from secretsync.adapter import RemoveRequest, RunResult, SecretValue, Unavailable, hookimpl
 from secretsync.domain.attempts import AttemptOutcome
 from secretsync.domain.entities import (
     FolderRef,
@@ -13,6 +14,8 @@ from secretsync.domain.entities import (
     RunState,
     RunTrigger,
     SecretImport,
+    SecretSync,
+    SyncRun,
 )
 from secretsync.domain.problems import Problem, Reason
 from secretsync.operations.secrets import SecretInput, delete_secrets, set_secrets
@@ -218,6 +221,61 @@ class TestRemoval:
         await world.sync(other)
         assert (await world.run(waiting)).state is RunState.PENDING
         assert world.memory.calls == [("other", "sync")]
+
+    async def test_what_fails_after_its_sync_was_disabled_is_not_tried_again(
+        self, world: World
+    ) -> None:
+        sync, run, gate = await self._under_way(world)
+
+        async def fail(_: object) -> None:
+            raise Unavailable("Down.")
+
+        world.memory.steps["write"] = fail
+        await change(world, sync, is_enabled=False)
+        gate.open()
+        ended = await world.ended(run)
+        assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.SYNC_DISABLED)
+        assert ended.may_have_written
+        [attempt] = ended.attempts
+        assert attempt.error_reason is Reason.DESTINATION_UNAVAILABLE
+
+    async def test_nor_is_what_a_restart_cuts_short(self, world: World) -> None:
+        sync, run, _ = await self._under_way(world)
+        await change(world, sync, is_enabled=False)
+        await world.engine.stop(grace=0)
+        ended = await world.run(run)
+        assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.SYNC_DISABLED)
+        assert ended.may_have_written
+        assert await world.disk.read(lambda tx: tx.runs.next_due()) is None
+
+    async def test_what_succeeds_all_the_same_has_succeeded(self, world: World) -> None:
+        sync, run, gate = await self._under_way(world)
+        await change(world, sync, is_enabled=False)
+        gate.open()
+        assert (await world.ended(run)).state is RunState.SUCCEEDED
+
+    async def test_a_removal_is_tried_again(self, world: World) -> None:
+        sync = await world.add_sync()
+        await world.start()
+        await world.sync(sync)
+        disabled = await change(world, sync, is_enabled=False)
+
+        async def fail(_: object) -> None:
+            raise Unavailable("Down.")
+
+        world.memory.steps["begin"] = fail
+        removal = await world.enqueue(disabled, REMOVE)
+        assert (await world.failed_attempt(removal, 1)).state is RunState.PENDING
+
+    async def _under_way(self, world: World) -> tuple[SecretSync, SyncRun, Gate]:
+        """Return a sync, its run that is about to begin, and what holds it there."""
+        gate = Gate()
+        world.memory.steps["begin"] = gate
+        sync = await world.add_sync()
+        await world.start()
+        run = await world.enqueue(sync)
+        await gate.reached()
+        return sync, run, gate
 
 
 class TestDeletion:

@@ -194,7 +194,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.SYNC_DISABLED: Meaning(
         Condition.CANCELLED,
-        "the sync was disabled while its last run was waiting",
+        "the sync was disabled before its last run had ended",
         "decide whether it is still wanted",
     ),
     Reason.SUPERSEDED: Meaning(

@@ -13,6 +13,7 @@ from secretsync.domain.problems import Reason
 from secretsync.domain.requester import requester
 from secretsync.domain.runs import RetryPolicy
 from secretsync.engine.report import shortened
+from secretsync.engine.unwanted import end_waiting
 from secretsync.store.protocol import Transaction
 
 _NAMES_TOLD = 10
@@ -90,20 +91,6 @@ def end_forbidden(tx: Transaction, sync: SecretSync, now: datetime) -> None:
         if waiting and not may_run(sync, waiting):
             reason = Reason.CLEAN_UP_FAILED if sync.is_enabled else Reason.SYNC_DISABLED
             end_waiting(tx, waiting, reason, why_kept(sync), now)
-
-
-def end_waiting(
-    tx: Transaction, waiting: SyncRun, reason: Reason, message: str, now: datetime
-) -> None:
-    """End a run that waits and is not wanted any more."""
-    ended = replace(
-        waiting,
-        state=RunState.FAILED,
-        finish_time=now,
-        error_reason=reason,
-        message=message,
-    )
-    tx.runs.update(ended)
 
 
 def hand_over(

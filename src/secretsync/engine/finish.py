@@ -33,6 +33,7 @@ from secretsync.engine.key_states import keep_results
 from secretsync.engine.queue import RunTerms, enqueue, make_up_for
 from secretsync.engine.report import RunReport, shortened
 from secretsync.engine.runner import LeaseLostError
+from secretsync.engine.unwanted import end_disabled
 from secretsync.store.protocol import Transaction
 
 
@@ -64,6 +65,8 @@ def finish_attempt(
     # delete_sync may have been asked for meanwhile, so `current` counts, not `run`.
     current = with_traffic(current, report)
     ended = _end(tx, sync, current, report, policy=policy, now=now, rng=rng)
+    if not sync.is_enabled:
+        ended = end_disabled(tx, ended, now)
     tx.attempts.end(run.uid, ended_attempt(ended, report, now))
     if ended.approved_fingerprint and ended.state in ENDED - {RunState.SUCCEEDED}:
         # Whoever cancels it gives up what it was for itself, not what came besides.

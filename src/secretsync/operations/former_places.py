@@ -8,7 +8,7 @@ from secretsync.domain import names
 from secretsync.domain.entities import RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.former_places import FormerPlace, why_kept
 from secretsync.domain.problems import Code, Problem, Reason, in_use, not_found
-from secretsync.engine.clean_up import end_waiting
+from secretsync.engine.unwanted import end_waiting
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.store.protocol import Transaction

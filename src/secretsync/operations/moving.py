@@ -9,7 +9,7 @@ from secretsync.domain.entities import Connection, RunAction, RunTrigger, Secret
 from secretsync.domain.former_places import FormerPlace, uncertain
 from secretsync.domain.problems import Reason, in_use
 from secretsync.domain.sealing import credentials_context, place_context
-from secretsync.engine.clean_up import end_waiting
+from secretsync.engine.unwanted import end_waiting
 from secretsync.operations.app import App
 from secretsync.store.protocol import Transaction
 

@@ -5,13 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from secretsync.domain import names
-from secretsync.domain.entities import (
-    Connection,
-    RunAction,
-    RunState,
-    RunTrigger,
-    SecretSync,
-)
+from secretsync.domain.entities import Connection, RunTrigger, SecretSync
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import (
     Code,
@@ -21,6 +15,7 @@ from secretsync.domain.problems import (
 )
 from secretsync.engine.clean_up import end_forbidden
 from secretsync.engine.schedules import begin_times, keep_times
+from secretsync.engine.unwanted import end_disabled
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.moving import move, queue_sync
@@ -100,20 +95,6 @@ def _fields(resolved: Resolved, settings: SyncSettings) -> dict[str, Any]:
     }
 
 
-def _end_waiting(app: App, tx: Transaction, sync: SecretSync) -> None:
-    """End the sync run or check that waits, since none of a disabled sync may start."""
-    waiting = tx.runs.pending(sync.uid)
-    if waiting and waiting.action in {RunAction.SYNC, RunAction.CHECK}:
-        ended = replace(
-            waiting,
-            state=RunState.FAILED,
-            finish_time=app.clock(),
-            error_reason=Reason.SYNC_DISABLED,
-            message="the sync was disabled while this run was waiting",
-        )
-        tx.runs.update(ended)
-
-
 def list_secret_syncs(tx: Transaction, parent: str, request: PageRequest) -> Page[SecretSync]:
     """Return a page of a project's syncs."""
     scope = f"secretSyncs of {parent}"
@@ -169,8 +150,9 @@ def update_secret_sync(
     changed = keep_times(changed, sync, changed.update_time)
     tx.syncs.update(changed)
     end_forbidden(tx, changed, app.clock())
-    if not changed.is_enabled:
-        _end_waiting(app, tx, changed)
+    waiting = tx.runs.pending(changed.uid)
+    if waiting and not changed.is_enabled:
+        end_disabled(tx, waiting, app.clock())
     if _without_effect(proved.settings, before) != before:
         queue_sync(app, tx, changed, RunTrigger.UPDATE)
     return changed

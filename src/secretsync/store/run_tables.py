@@ -109,8 +109,9 @@ class RunTable(Protocol):
 
         `attempt` goes back by one, since the attempt was cut short, and it may have written. Where
         a newer run of the sync is PENDING already, the interrupted one ends FAILED with reason
-        SUPERSEDED instead: the newer one reads the source anew, and is the later wish. The attempts
-        are remembered as cut short.
+        SUPERSEDED instead: the newer one reads the source anew, and is the later wish. A sync run
+        or check of a disabled sync ends FAILED with reason SYNC_DISABLED. The attempts are
+        remembered as cut short.
         """
         ...
 

@@ -112,6 +112,13 @@ class Judge:
         )
         if waiting:
             self.blame(f"{point}: more than one run waits for {waiting}")
+        stuck = _all(
+            tx,
+            "SELECT runs.uid FROM runs JOIN secret_syncs AS sync ON sync.uid = sync_uid"
+            " WHERE state = 'pending' AND action <> 'remove' AND NOT is_enabled",
+        )
+        if stuck:
+            self.blame(f"{point}: runs of disabled syncs wait: {stuck}")
         for uid, token, until in _all(
             tx, "SELECT uid, lease_token, lease_until FROM runs WHERE state = 'running'"
         ):

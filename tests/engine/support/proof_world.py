@@ -37,7 +37,8 @@ from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
 from secretsync.engine.schedules import begin_times
 from secretsync.engine.sealed import open_secret
-from secretsync.operations import pauses, syncs
+from secretsync.engine.unwanted import end_disabled
+from secretsync.operations import pauses
 from secretsync.operations.app import App
 from secretsync.operations.secrets import SecretInput, delete_secrets, set_secrets
 from secretsync.registry import Registry
@@ -325,7 +326,9 @@ class Proof:
         def disable(tx: Transaction) -> None:
             sync = replace(_sync_of(tx, slug), is_enabled=False)
             tx.syncs.update(sync)
-            syncs._end_waiting(self.app, tx, sync)
+            waiting = tx.runs.pending(sync.uid)
+            if waiting:
+                end_disabled(tx, waiting, self.clock())
             if self.judge.wishes.get(sync.uid) is RunAction.SYNC:
                 self.judge.call_off(sync.uid)
 

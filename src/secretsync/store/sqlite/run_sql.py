@@ -105,6 +105,16 @@ SUPERSEDE = """
     )
 """
 
+# None of a disabled sync may start again.
+END_DISABLED = """
+    UPDATE runs SET
+        state = 'failed', error_reason = :disabled, finish_time = :now, lease_until = NULL,
+        may_have_written = 1,
+        message = 'cut short by a restart of the server; the sync was disabled meanwhile'
+    WHERE state = 'running' AND action IN ('sync', 'check') AND EXISTS (
+        SELECT 1 FROM secret_syncs AS sync WHERE sync.uid = runs.sync_uid AND NOT sync.is_enabled
+    )
+"""
 
 # A run that must keep to a plan may not answer what the one was for whose place it takes: what
 # `still_due` says.

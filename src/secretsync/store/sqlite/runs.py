@@ -13,6 +13,7 @@ from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
 from secretsync.store.sqlite.run_sql import (
     CLAIMS,
+    END_DISABLED,
     LIST,
     NEXT_DUE,
     PRUNABLE,
@@ -178,6 +179,8 @@ class Runs:
         self._database.execute(SUPERSEDE_CHECKS, ended)
         self._database.execute(TAKE_OVER)
         self._database.execute(SUPERSEDE, ended)
+        disabled = {"now": time_to_text(now), "disabled": Reason.SYNC_DISABLED}
+        self._database.execute(END_DISABLED, disabled)
         self._database.execute(
             "UPDATE runs SET state = 'pending', attempt = max(attempt - 1, 0), lease_until = NULL, "
             "may_have_written = 1 WHERE state = 'running'"
