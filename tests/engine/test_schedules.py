@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from engine_kit import START, Gate, World, eventually
+from engine_kit import SETTINGS, START, Gate, World, eventually
 
-from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync
+from secretsync.adapter import RunRequest, Unavailable
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.schedules import Schedule
 from secretsync.engine.schedules import AT_A_TIME, begin_times, is_due, keep_times, queue_due
 from secretsync.store.protocol import StorageFullError, Transaction
@@ -165,6 +166,48 @@ class TestClockJumps:
         assert due is not None
         assert START < due <= START + timedelta(hours=1)
         assert len(await world.runs(sync)) == 1
+
+    @pytest.mark.parametrize("restarts", [False, True])
+    async def test_a_clock_that_was_ahead_does_not_put_off_what_is_tried_again(
+        self, world: World, *, restarts: bool
+    ) -> None:
+        sync = await world.add_sync()
+        answers = iter([Unavailable("not yet")])
+
+        async def answer(_: RunRequest) -> None:
+            if error := next(answers, None):
+                raise error
+
+        world.memory.steps["begin"] = answer
+        world.clock.advance(8 * 3600)
+        await world.start()
+        run = await world.enqueue(sync)
+
+        async def waits() -> SyncRun | None:
+            found = await world.disk.read(lambda tx: tx.runs.pending(sync.uid))
+            return found if found and found.not_before > world.clock() else None
+
+        await eventually(waits)
+        if restarts:
+            await world.engine.stop(grace=20)
+        world.clock.now = START
+        if restarts:
+            await world.start()
+        # The change joins the run that waits, and must not wait for eight hours with it.
+        joined = await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+        assert joined.uid == run.uid
+        assert (await world.ended(run)).state is RunState.SUCCEEDED
+
+    async def test_what_the_right_clock_has_set_stays(self, world: World) -> None:
+        sync = await world.add_sync()
+        later = START + timedelta(hours=2)
+        run = await world.enqueue(sync)
+        await world.disk.write(lambda tx: tx.runs.update(replace(run, not_before=later)))
+        world.clock.advance(8 * 3600)
+        world.engine = world.make_engine(SETTINGS)
+        world.clock.now = START
+        await world.engine._heed_clock()
+        assert [each.not_before for each in await world.runs(sync)] == [later]
 
     async def test_a_small_correction_moves_nothing(self, world: World) -> None:
         sync = await scheduled(world)

@@ -16,7 +16,7 @@ from secretsync.engine.history import History
 from secretsync.engine.protocol import Progress
 from secretsync.engine.queue import NO_TERMS, RunTerms, enqueue
 from secretsync.engine.runner import Runner
-from secretsync.engine.schedules import is_due, queue_due
+from secretsync.engine.schedules import CLOCK_STEP, is_due, queue_due
 from secretsync.engine.worker import Worker
 from secretsync.logs import describe_exception
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction
@@ -42,6 +42,7 @@ class EmbeddedEngine:
         self._wakeup = asyncio.Event()
         self._stopping = False
         self._dispatcher: asyncio.Task[None] | None = None
+        self._looked_at = clock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._history = History(store, clock, settings.history, settings.events)
         self._pruning: asyncio.Task[None] | None = None
@@ -145,13 +146,17 @@ class EmbeddedEngine:
     def _release_all(self, tx: Transaction) -> int:
         now = self._clock()
         end_cancelled(tx, now, at_work=True)
-        return tx.runs.release_all(now)
+        released = tx.runs.release_all(now)
+        # The clock may have been set back since an earlier process has looked at it.
+        self._bring_forward(tx)
+        return released
 
     async def _dispatch(self) -> None:
         while not self._stopping:
             self._wakeup.clear()
             try:
                 await self._stop_cancelled()
+                await self._heed_clock()
                 await self._queue_due()
                 await self._claim_all()
                 pause = await self._pause()
@@ -169,6 +174,16 @@ class EmbeddedEngine:
     async def _stop_cancelled(self) -> None:
         for run in await self._store.read(lambda tx: tx.runs.cancelling()):
             self._worker.stop(run)
+
+    async def _heed_clock(self) -> None:
+        if self._clock() < self._looked_at - CLOCK_STEP:
+            await self._store.write(self._bring_forward)
+        self._looked_at = self._clock()
+
+    def _bring_forward(self, tx: Transaction) -> None:
+        """Let runs that wait for times which a clock ahead of the present one has set be due."""
+        now = self._clock()
+        tx.runs.bring_forward(now + CLOCK_STEP, now)
 
     async def _queue_due(self) -> None:
         while await self._store.read(lambda tx: is_due(tx, self._clock())):

@@ -104,6 +104,14 @@ class RunTable(Protocol):
         """
         ...
 
+    def bring_forward(self, after: datetime, now: datetime) -> None:
+        """Let PENDING runs be due now that were queued, or had an attempt that ended, after a time.
+
+        That is for a clock that was set back: what waits for times that it had set would wait for
+        as long as it was ahead.
+        """
+        ...
+
     def release_all(self, now: datetime) -> int:
         """Make every RUNNING run PENDING again (its worker died); return how many.
 

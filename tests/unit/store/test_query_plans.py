@@ -102,6 +102,7 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
     "runs.claim": lambda tx, make: tx.runs.claim(make.now, make.at(9), 5),
     "runs.renew": lambda tx, make: tx.runs.renew("r-1", 1, make.now),
     "runs.next_due": lambda tx, _: tx.runs.next_due(),
+    "runs.bring_forward": lambda tx, make: tx.runs.bring_forward(make.at(9), make.now),
     "runs.release_all": lambda tx, make: tx.runs.release_all(make.now),
     "attempts.end": lambda tx, make: tx.attempts.end("r-1", make.attempt()),
     "attempts.cut_short": lambda tx, make: tx.attempts.cut_short("r-1", "why", make.now),

@@ -166,6 +166,17 @@ LIST = """
     ORDER BY seq DESC LIMIT :limit
 """
 
+BRING_FORWARD = """
+    UPDATE runs SET not_before = :now
+    WHERE state = 'pending' AND not_before > :now
+        AND (
+            create_time > :after
+            OR EXISTS (
+                SELECT 1 FROM run_attempts WHERE run_uid = runs.uid AND finish_time > :after
+            )
+        )
+"""
+
 PRUNABLE = """
     SELECT run.uid FROM runs AS run
     WHERE run.sync_uid = :sync_uid AND run.state IN ('succeeded', 'failed', 'partially-succeeded')

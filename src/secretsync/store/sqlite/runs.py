@@ -12,6 +12,7 @@ from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
 from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
 from secretsync.store.sqlite.run_sql import (
+    BRING_FORWARD,
     CLAIMS,
     END_DISABLED,
     LIST,
@@ -171,6 +172,10 @@ class Runs:
     def next_due(self) -> datetime | None:
         [[due]] = self._database.execute(NEXT_DUE)
         return None if due is None else time_from_text(due)
+
+    def bring_forward(self, after: datetime, now: datetime) -> None:
+        times = {"after": time_to_text(after), "now": time_to_text(now)}
+        self._database.execute(BRING_FORWARD, times)
 
     def release_all(self, now: datetime) -> int:
         [[running]] = self._database.execute("SELECT count(*) FROM runs WHERE state = 'running'")
