@@ -63,6 +63,12 @@ def test_the_next_time_of_a_schedule_is_shown(scratch: Scratch, make: "Make") ->
         assert told(events(tx))[1:] == [("sync-updated", "to-octopus")] * 2
 
 
+def test_where_a_sync_leads_is_shown(scratch: Scratch, make: "Make") -> None:
+    with scratch() as tx:
+        tx.syncs.update(make.sync(target_key="elsewhere", initialized=True))
+        assert told(events(tx)) == [("sync-created", "to-octopus"), ("sync-updated", "to-octopus")]
+
+
 def test_each_change_of_a_run_is_an_event_with_the_run_as_it_was_then(
     scratch: Scratch, make: "Make"
 ) -> None:

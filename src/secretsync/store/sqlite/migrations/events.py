@@ -23,11 +23,13 @@ _SYNC_EVENT = """
         );
     END
 """
-# Each change of the settings has a version of its own. How a sync's keys stand changes with its
-# runs, which are events themselves, and the rest is shown to nobody.
+# Each change of the settings has a version of its own, but new credentials lead syncs elsewhere
+# without one. How a sync's keys stand changes with its runs, which are events themselves, and the
+# rest is shown to nobody.
 _SYNC_UPDATE = """
     UPDATE ON secret_syncs
-    WHEN OLD.version <> NEW.version OR OLD.next_run_time IS NOT NEW.next_run_time
+    WHEN (OLD.version, OLD.target_key) <> (NEW.version, NEW.target_key)
+        OR OLD.next_run_time IS NOT NEW.next_run_time
 """
 _RUN_EVENT = """
     CREATE TRIGGER {trigger} AFTER {change}
