@@ -1,13 +1,51 @@
 """Logging that cannot leak: exceptions are told by type and place, never by their text."""
 
+import asyncio
 import logging
 import sys
 import traceback
+from types import TracebackType
+from typing import Any, TypeAlias
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LEVELS = ("debug", "info", "warning", "error")
 MAX_CAUSES = 10
 MAX_PLACES = 30
+_ExcInfo: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+
+log = logging.getLogger(__name__)
+
+
+class OneLineFormatter(logging.Formatter):
+    """Tells each record on one line, and exceptions by type and place.
+
+    A destination has its say in messages, which must not look like further records or act on a
+    terminal. What plugins and libraries log with an exception comes with a traceback, whose last
+    line would be the exception's text.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  as logging calls it
+        """Return the record's line, with control characters as escapes."""
+        return "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+            for char in super().formatMessage(record)
+        )
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802  as logging calls it
+        """Return what `describe_exception` does."""
+        return describe_exception(ei[1]) if ei[1] is not None else "no exception"
+
+
+def tell_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what an event loop has to tell of, such as a task whose exception nobody retrieves.
+
+    Its own handler would print the exception's text, and those of tasks and callbacks.
+    """
+    error = context.get("exception")
+    told = describe_exception(error) if isinstance(error, BaseException) else "no exception"
+    log.error("%s: %s", context["message"], told)
 
 
 def configure(level: str) -> None:
@@ -17,7 +55,7 @@ def configure(level: str) -> None:
         level: one of `LEVELS`.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(OneLineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # These print headers and bodies at DEBUG: never let them below WARNING.
     for name in ("httpx", "httpcore", "hpack"):

@@ -34,7 +34,7 @@ from secretsync.engine.http import HttpPool
 from secretsync.engine.runner import Runner
 from secretsync.interceptors.calls import CallCounter
 from secretsync.interceptors.errors import ErrorInterceptor
-from secretsync.logs import configure
+from secretsync.logs import configure, tell_unhandled
 from secretsync.operations.app import App
 from secretsync.operations.watchers import Watchers
 from secretsync.registry import Registry, RegistryError
@@ -106,6 +106,7 @@ def serve(settings: Settings) -> None:
 async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     async with running_server(settings) as server:

@@ -1,5 +1,7 @@
 """The log tells exceptions by type and place, never by their text."""
 
+import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +9,13 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from secretsync.logs import MAX_CAUSES, MAX_PLACES, configure, describe_exception
+from secretsync.logs import (
+    MAX_CAUSES,
+    MAX_PLACES,
+    configure,
+    describe_exception,
+    tell_unhandled,
+)
 
 SECRET = "hunter2"
 
@@ -111,15 +119,68 @@ def _logging_as_it_was() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-@pytest.mark.usefixtures("_logging_as_it_was")
-def test_debug_does_not_let_libraries_print_headers(capsys: pytest.CaptureFixture[str]) -> None:
+def configure_here() -> None:
+    """Log as the server does, to the stderr of the test."""
     configure("debug")
     for handler in logging.getLogger().handlers:
         assert isinstance(handler, logging.StreamHandler)
         handler.setStream(sys.stderr)
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_debug_does_not_let_libraries_print_headers(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_here()
     logging.getLogger("httpcore.http11").debug("send_request_headers %s", SECRET)
     logging.getLogger("httpx").info("HTTP Request %s", SECRET)
     logging.getLogger("secretsync").debug("seen")
     told = capsys.readouterr().err
     assert "DEBUG secretsync seen" in told
+    assert SECRET not in told
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_a_message_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_here()
+    text = "no\n2026-11-22 INFO forged \x1b[2J\u202e \u00fc"
+    logging.getLogger("secretsync").info("failed: %s", text)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("failed: no\\n2026-11-22 INFO forged \\x1b[2J\\u202e \u00fc")
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+def test_exceptions_that_others_log_are_told_without_their_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_here()
+    logger = logging.getLogger("plugin")
+    try:
+        from_cause()
+    except ValueError:
+        logger.exception("it failed")
+    logger.error("nothing failed", exc_info=True)  # noqa: LOG014  foreign code may do that
+    told = capsys.readouterr().err
+    assert "it failed\nbuiltins.ValueError at " in told
+    assert ", caused by " in told
+    assert told.endswith("nothing failed\nno exception\n")
+    assert SECRET not in told
+
+
+@pytest.mark.usefixtures("_logging_as_it_was")
+async def test_what_an_event_loop_tells_has_no_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_here()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_unhandled)
+
+    async def fail() -> None:
+        tell()
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait({task})
+    del task
+    gc.collect()
+    loop.call_exception_handler({"message": "something odd"})
+    told = capsys.readouterr().err
+    assert "Task exception was never retrieved: " in told
+    assert "Telling at " in told
+    assert "something odd: no exception" in told
     assert SECRET not in told
