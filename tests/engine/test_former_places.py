@@ -21,9 +21,11 @@ from places_kit import (
 
 from secretsync.adapter import AuthenticationFailed, RemoveRequest, RunRequest, Unavailable
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync
+from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
 from secretsync.operations import former_places, pauses, runs
+from secretsync.operations.former_places import PlaceStatus
 
 VALUE = {"k@": "/ of K"}
 LATER = replace(RETRY, later=300.0, later_ceiling=3600.0)
@@ -507,6 +509,95 @@ class TestDeletionDisabled:
         await change(world, sync, **{option: off})
         await clean(world, sync)
         assert ours(world, "a") == {}
+
+
+class TestGuards:
+    """A move must not let through what a guard stops where the sync is."""
+
+    KEYS = tuple(f"K{number}" for number in range(11))
+
+    @pytest.fixture
+    async def full(self, world: World, sync: SecretSync) -> SecretSync:
+        for key in self.KEYS:
+            await world.set_value(key, "1")
+        await world.sync(sync)
+        assert len(ours(world, "a")) == 12
+        return sync
+
+    async def lose(self, world: World, *keys: str) -> None:
+        await world.disk.write(lambda tx: tx.secrets.delete([f"s-dev-/-{key}" for key in keys]))
+
+    async def stopped(self, world: World, sync: SecretSync) -> PlaceStatus:
+        assert (await world.sync(sync)).error_reason is Reason.GUARD_TRIPPED
+        held = ours(world, "a")
+        await lead(world, sync, "b")
+        status = await failed_clean_up(world, sync)
+        await quiet(world, sync)
+        assert status.error_reason is Reason.GUARD_TRIPPED
+        assert ours(world, "a") == held
+        return status
+
+    async def test_an_empty_source(self, world: World, full: SecretSync) -> None:
+        await self.lose(world, "K", *self.KEYS)
+        status = await self.stopped(world, full)
+        assert (
+            "the sync has nothing at its present place, and 12 secrets would be deleted. Nothing"
+            " was changed." in status.message
+        )
+        assert status.message.endswith("if it is meant, ask for the clean-up")
+        [stopped, _] = [await world.run(run) for run in await clean_ups(world, full)]
+        assert stopped.plan
+        assert len(stopped.plan.changes) == 12
+
+    async def test_most_of_the_source_is_gone(self, world: World, full: SecretSync) -> None:
+        await self.lose(world, *self.KEYS)
+        status = await self.stopped(world, full)
+        assert (
+            "11 secrets would be deleted of 12 and are not at the sync's present place, which is"
+            " more than max_deletions (50 %, or 5 if that is more)." in status.message
+        )
+
+    async def test_it_is_cleaned_when_the_source_is_mended(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        for key in self.KEYS:
+            await world.set_value(key, "1")
+        await world.sync(full)
+        await tick(world)
+        await clean(world, full)
+        assert (ours(world, "a"), len(ours(world, "b"))) == ({}, 12)
+
+    async def test_somebody_who_asks_gets_it(self, world: World, full: SecretSync) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        app = world.app
+        await world.disk.write(lambda tx: former_places.clean_up(app, tx, full.name))
+        world.engine.wake()
+        await clean(world, full)
+        assert (ours(world, "a"), ours(world, "b")) == ({}, VALUE)
+
+    async def test_a_removal_and_a_deletion_are_not_guarded(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await runs.delete_with_secrets(world.app, full.name, "", validate_only=False)
+        assert (ours(world, "a"), ours(world, "b")) == ({}, {})
+
+    async def test_the_limit_is_that_of_the_sync(self, world: World, full: SecretSync) -> None:
+        none = MaxDeletions(count=0)
+        await change(world, full, sync_options__max_deletions=none)
+        await quiet(world, full)
+        await lead(world, full, "b")
+        # Nothing of it is lost: all of it is at the new place.
+        await clean(world, full)
+        assert (ours(world, "a"), len(ours(world, "b"))) == ({}, 12)
+        await self.lose(world, "K0")
+        await lead(world, full, "a")
+        await failed_clean_up(world, full)
+        assert (len(ours(world, "a")), len(ours(world, "b"))) == (11, 12)
 
 
 class TestDeletionOfTheSync:

@@ -1,6 +1,6 @@
 """Guards: what keeps a run from deleting more than anybody can have meant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from secretsync.adapter import ChangeKind, PlannedChange
@@ -99,6 +99,33 @@ def trip(
     if limit.allows(count, present):
         return ""
     return f"{_told(count)} be deleted of {present}, which is more than max_deletions ({limit})"
+
+
+def trip_clean_up(
+    changes: Sequence[PlannedChange], limit: MaxDeletions, held: Collection[str]
+) -> str:
+    """Return why a former place must not be cleaned by itself, or an empty text.
+
+    A secret that the sync holds at its present place is not lost: it was led there with the sync.
+    Without this, a move would let through what a guard has stopped at the place before.
+
+    Args:
+        changes: all that is about to be done at the former place.
+        limit: how much may be lost.
+        held: keys that the sync holds at its present place.
+    """
+    count = sum(change.key not in held for change in deletions_of(changes))
+    if not count:
+        return ""
+    if not held:
+        return f"the sync has nothing at its present place, and {_told(count)} be deleted"
+    present = sum(change.kind in _THERE for change in changes)
+    if limit.allows(count, present):
+        return ""
+    return (
+        f"{_told(count)} be deleted of {present} and are not at the sync's present place, which is"
+        f" more than max_deletions ({limit})"
+    )
 
 
 def _told(count: int) -> str:

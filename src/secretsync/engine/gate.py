@@ -12,7 +12,7 @@ from secretsync.adapter import (
     PlanResult,
 )
 from secretsync.domain import guards
-from secretsync.domain.entities import RunAction, SyncRun
+from secretsync.domain.entities import RunAction, RunTrigger, SyncRun
 from secretsync.domain.partial import has_changed
 from secretsync.domain.plans import SyncPlan, in_order, is_writing, moved_since
 from secretsync.domain.problems import Code, Problem, Reason
@@ -23,7 +23,12 @@ from secretsync.engine.work import Work
 NOTHING_CHANGED = "nothing was changed"
 PARTLY_CHANGED = "an earlier attempt of this run has done a part"
 NOT_CERTAIN = "a write of this run that came to no result may have taken place"
-HOW_TO_OVERRIDE = "Mend the source or the sync; or, if it is meant, run the sync once with"
+HOW_TO_OVERRIDE = (
+    "Mend the source or the sync; or, if it is meant, run the sync once with override_guards"
+)
+HOW_TO_CLEAN_UP = (
+    "Mend the source or the sync, or lead it back; or, if it is meant, ask for the clean-up"
+)
 
 
 class UnconfirmedWriteError(Exception):
@@ -38,17 +43,21 @@ def guard_text(work: Work, result: PlanResult, done: str = NOTHING_CHANGED) -> s
         result: what it is about to do.
         done: what it has done so far, for people.
     """
-    if work.action is not RunAction.SYNC:
+    limit = work.sync.options.max_deletions
+    if work.action is RunAction.SYNC:
+        how = HOW_TO_OVERRIDE
+        tripped = guards.trip(
+            result.changes,
+            limit,
+            desired=len(work.desired),
+            source_missing=work.source_missing,
+        )
+    elif work.action is RunAction.CLEAN_UP:
+        how = HOW_TO_CLEAN_UP
+        tripped = guards.trip_clean_up(result.changes, limit, work.held_at_present)
+    else:
         return ""
-    tripped = guards.trip(
-        result.changes,
-        work.sync.options.max_deletions,
-        desired=len(work.desired),
-        source_missing=work.source_missing,
-    )
-    if not tripped:
-        return ""
-    return f"{tripped}. {_sentence(done)}. {HOW_TO_OVERRIDE} override_guards"
+    return f"{tripped}. {_sentence(done)}. {how}" if tripped else ""
 
 
 async def told(work: Work, result: PlanResult, *, refusal: str, now: datetime) -> SyncPlan:
@@ -129,7 +138,7 @@ class Gate:
         if self._run.approved_fingerprint:
             await self._check_approved(result)
         tripped = guard_text(self._work, result, self._done)
-        if tripped and not self._run.override_guards:
+        if tripped and not self._is_let_through:
             await self._attach(result, tripped)
             raise Problem(Code.FAILED_PRECONDITION, Reason.GUARD_TRIPPED, tripped)
         if self._needs_approval() and is_writing(result.changes):
@@ -156,6 +165,12 @@ class Gate:
         if self._run.may_have_written or self._report.write_announced:
             return NOT_CERTAIN
         return PARTLY_CHANGED if has_changed(self._run.outcome.keys) else NOTHING_CHANGED
+
+    @property
+    def _is_let_through(self) -> bool:
+        """Whether somebody means it, whatever a guard says."""
+        is_clean_up = self._run.action is RunAction.CLEAN_UP
+        return self._run.trigger is RunTrigger.MANUAL if is_clean_up else self._run.override_guards
 
     def _needs_approval(self) -> bool:
         # Clean-ups of such a sync begin only when somebody asks for them.

@@ -29,7 +29,8 @@ class Work:
     pace of its own: a connection, or a former place of one that leads elsewhere now.
     `source_missing` names the source folder if it does not exist any more while secrets of this
     sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
-    `is_settled` tells a check whether all that was written is recorded.
+    `is_settled` tells a check whether all that was written is recorded. `held_at_present` tells a
+    clean-up the keys that the sync holds where it leads to now.
     """
 
     action: RunAction
@@ -46,6 +47,7 @@ class Work:
     plan_digest: Callable[..., str]
     source_missing: str = ""
     is_settled: bool = True
+    held_at_present: frozenset[str] = frozenset()
 
     def request(self, **means: Any) -> SyncRequest | RemoveRequest:  # noqa: ANN401
         """Return what the adapter is asked.
@@ -140,6 +142,7 @@ class Preparation:
             plan_digest=self._vault.digest_key(tx, project_uid, "plan"),
             source_missing=missing,
             is_settled=run.action is not RunAction.CHECK or not may_be_in_flight(tx, run),
+            held_at_present=_held_at_present(tx, run),
         )
 
     def _claimed(
@@ -187,6 +190,13 @@ def _missing_source(tx: Transaction, sync: SecretSync) -> str:
     if tx.secrets.folder_exists(sync.source):
         return ""
     return f"{sync.environment}:{sync.secret_path}"
+
+
+def _held_at_present(tx: Transaction, run: SyncRun) -> frozenset[str]:
+    """Return the keys that the sync of a clean-up holds at its present place."""
+    if not run.place_uid:
+        return frozenset()
+    return frozenset(each.key for each in tx.ledger.of_sync(run.sync_uid) if each.confirmed)
 
 
 def _as_it_was(sync: SecretSync, run: SyncRun, place: FormerPlace | None) -> SecretSync:

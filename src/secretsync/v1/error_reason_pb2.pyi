@@ -114,7 +114,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_GUARD_TRIPPED: _ErrorReason.ValueType  # 28
     """FAILED run only. A guard stopped it: it would have deleted more than SyncOptions.max_deletions,
     or all because the source is empty or its folder is gone. SyncRun.plan has what it was about to
-    do. SyncSecretsRequest.override_guards lets one run do it.
+    do. SyncSecretsRequest.override_guards lets one run do it. Of a clean-up: what it would have
+    deleted is not at the sync's present place either; CleanUpSecretSync does it.
     """
     ERROR_REASON_PLAN_OUTDATED: _ErrorReason.ValueType  # 29
     """ABORTED for a call, FAILED for a run. What was approved is not what would be done now.
@@ -253,7 +254,8 @@ Metadata: {"resource": "projects/shop/secretSyncs/dev/runs/..."}.
 ERROR_REASON_GUARD_TRIPPED: ErrorReason.ValueType  # 28
 """FAILED run only. A guard stopped it: it would have deleted more than SyncOptions.max_deletions,
 or all because the source is empty or its folder is gone. SyncRun.plan has what it was about to
-do. SyncSecretsRequest.override_guards lets one run do it.
+do. SyncSecretsRequest.override_guards lets one run do it. Of a clean-up: what it would have
+deleted is not at the sync's present place either; CleanUpSecretSync does it.
 """
 ERROR_REASON_PLAN_OUTDATED: ErrorReason.ValueType  # 29
 """ABORTED for a call, FAILED for a run. What was approved is not what would be done now.

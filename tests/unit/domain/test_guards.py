@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretsync.adapter import ChangeKind, PlannedChange
-from secretsync.domain.guards import MaxDeletions, complaint, deletions_of, trip
+from secretsync.domain.guards import MaxDeletions, complaint, deletions_of, trip, trip_clean_up
 
 DEFAULT = MaxDeletions()
 COUNT = st.integers(0, 60)
@@ -123,6 +123,24 @@ def test_fewer_deletions_are_never_stopped_where_more_are_allowed(
 @given(kept=st.integers(0, 1000), deleted=st.integers(6, 1000))
 def test_by_default_most_is_never_deleted(kept: int, deleted: int) -> None:
     assert DEFAULT.allows(deleted, deleted + kept) == (deleted <= kept)
+
+
+def test_what_was_led_to_the_present_place_is_not_lost() -> None:
+    gone = changes(delete=12)
+    keys = [each.key for each in gone]
+    none = MaxDeletions(count=0)
+    assert trip_clean_up(gone, none, keys) == ""
+    assert trip_clean_up(gone, DEFAULT, keys[6:]) == ""
+    assert trip_clean_up(gone, DEFAULT, keys[7:]) == (
+        "7 secrets would be deleted of 12 and are not at the sync's present place, which is more"
+        " than max_deletions (50 %, or 5 if that is more)"
+    )
+    assert trip_clean_up(gone, none, keys[1:]).startswith("1 secret would be deleted of 12")
+    # Without anything at the present place, one is too many.
+    assert trip_clean_up(gone[:1], DEFAULT, []) == (
+        "the sync has nothing at its present place, and 1 secret would be deleted"
+    )
+    assert trip_clean_up(changes(blocked=3), DEFAULT, []) == ""
 
 
 def test_bad_limits() -> None:
