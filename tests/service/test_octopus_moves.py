@@ -1,5 +1,6 @@
 """Syncs that are led elsewhere in Octopus: nothing of ours stays behind, all of theirs does."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -208,6 +209,52 @@ def second() -> Iterator[Sandbox]:
     with start_sandbox(seed="empty") as started:
         started.add_projects(1)
         yield started
+
+
+def hide_identity(server: Sandbox) -> None:
+    """Let a server not tell any more by its own id who it is."""
+    root = json.dumps({"Application": "Octopus Deploy", "Version": "1"})
+    server.fault("status", path="/api$", times=None, status=200, body="given", text=root)
+
+
+async def reach_by(service: Service, server: Sandbox, address: str) -> None:
+    """Let the connection reach its server by another address."""
+    changed = connection_pb.Connection(
+        name=CONNECTION,
+        credentials=struct({"instanceUrl": address, "apiKey": server.api_key}),
+    )
+    request = connection_pb.UpdateConnectionRequest(connection=changed)
+    await service.connections.UpdateConnection(request)
+
+
+@pytest.mark.parametrize("what", ["another address", "an id of its own"])
+async def test_the_same_server_under_another_name(
+    octopus: Service, sandbox: Sandbox, sets: Sets, what: str
+) -> None:
+    """Its variables must not be taken for something that was left elsewhere."""
+    hide_identity(sandbox)
+    await reach_by(octopus, sandbox, sandbox.base_url)
+    await octopus.put({"TOKEN": "hunter2", "DB.Name": "shop"})
+    await octopus.add_sync(destination_config=struct(SHOP))
+    await octopus.quiet()
+    if what == "another address":
+        await reach_by(octopus, sandbox, sandbox.base_url.replace("127.0.0.1", "localhost"))
+    else:
+        sandbox.clear_faults()
+        await reach_by(octopus, sandbox, f"{sandbox.base_url}/")
+
+    async def stopped() -> pb.FormerPlace | None:
+        (place,) = (await octopus.sync()).former_places
+        return place if place.error_reason else None
+
+    place = await wait_for(stopped)
+    assert place.error_reason == ErrorReason.ERROR_REASON_GUARD_TRIPPED
+    assert "that is the same place under another name, or a copy of it." in place.message
+    assert sets.names(SHOP_SET) == ["DB.Name", "TOKEN"]
+    forget = pb.ForgetFormerPlaceRequest(name=place.name, leave_secrets_behind=True)
+    await octopus.syncs.ForgetFormerPlace(forget)
+    await octopus.remove()
+    assert sets.names(SHOP_SET) == []
 
 
 async def lead_connection(service: Service, server: Sandbox) -> None:

@@ -30,7 +30,7 @@ class Work:
     `source_missing` names the source folder if it does not exist any more while secrets of this
     sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
     `is_settled` tells a check whether all that was written is recorded. `held_at_present` tells a
-    clean-up the keys that the sync holds where it leads to now.
+    clean-up what the sync holds where it leads to now.
     """
 
     action: RunAction
@@ -47,7 +47,7 @@ class Work:
     plan_digest: Callable[..., str]
     source_missing: str = ""
     is_settled: bool = True
-    held_at_present: frozenset[str] = frozenset()
+    held_at_present: tuple[LedgerEntry, ...] = ()
 
     def request(self, **means: Any) -> SyncRequest | RemoveRequest:  # noqa: ANN401
         """Return what the adapter is asked.
@@ -192,11 +192,10 @@ def _missing_source(tx: Transaction, sync: SecretSync) -> str:
     return f"{sync.environment}:{sync.secret_path}"
 
 
-def _held_at_present(tx: Transaction, run: SyncRun) -> frozenset[str]:
-    """Return the keys that the sync of a clean-up holds at its present place."""
-    if not run.place_uid:
-        return frozenset()
-    return frozenset(each.key for each in tx.ledger.of_sync(run.sync_uid) if each.confirmed)
+def _held_at_present(tx: Transaction, run: SyncRun) -> tuple[LedgerEntry, ...]:
+    """Return what the sync of a clean-up holds at its present place."""
+    held = tx.ledger.of_sync(run.sync_uid) if run.place_uid else ()
+    return tuple(entry for entry in held if entry.confirmed)
 
 
 def _as_it_was(sync: SecretSync, run: SyncRun, place: FormerPlace | None) -> SecretSync:

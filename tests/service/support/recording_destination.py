@@ -147,7 +147,7 @@ class Recorder:
                     key=secret.key,
                     name=secret.name,
                     identity=identity,
-                    remote_id=identity,
+                    remote_id=f"{request.credentials.server}/{request.config.place}/{identity}",
                     digest=digest,
                 )
             )
