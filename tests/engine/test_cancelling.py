@@ -221,7 +221,7 @@ class TestUnderWay:
         await world.start()
         run = await world.enqueue(sync)
         await gate.reached()
-        world.engine.stop_claiming()
+        await world.stop_dispatching()
         await cancel(world, run)
         gate.open()
         await world.engine.stop(grace=20)
@@ -340,12 +340,11 @@ class TestDurability:
         await world.start()
         run = await at(world, step, sync)
         # The process dies before its engine has heard of it.
-        world.engine.stop_claiming()
+        await world.stop_dispatching()
         await cancel(world, run)
         engine = world.engine
-        assert engine._dispatcher
         assert engine._pruning
-        tasks = [engine._dispatcher, engine._pruning, *engine._tasks]
+        tasks = [engine._pruning, *engine._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -370,7 +369,7 @@ class TestDurability:
         sync = await world.add_sync()
         await world.start()
         run = await at(world, "write", sync)
-        world.engine.stop_claiming()
+        await world.stop_dispatching()
         await cancel(world, run)
         await world.engine.stop(grace=0)
         check_cancelled(await world.run(run))

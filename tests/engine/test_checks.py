@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from engine_kit import Gate, World
+from places_kit import change
 from planning_destination import make_plans
 
 from secretsync.adapter import PermissionDenied, RunRequest, Unavailable
@@ -212,28 +213,28 @@ class TestTheQueue:
         assert claimed is not None
         assert claimed.uid == real.uid
 
-    async def test_a_check_that_fails_does_not_hold_up_the_sync_that_waits(
-        self, world: World
+    @pytest.mark.parametrize("is_cut_short", [False, True])
+    async def test_a_check_that_comes_to_nothing_does_not_hold_up_the_sync_that_waits(
+        self, world: World, *, is_cut_short: bool
     ) -> None:
         sync = await synced(world)
         gate = Gate()
-        world.memory.steps["begin"] = gate
+
+        async def fail(request: RunRequest) -> None:
+            await gate(request)
+            raise Unavailable("Down.", retry_after=3600)
+
+        world.memory.steps["begin"] = fail
         run = await world.enqueue(sync, CHECK)
         await gate.reached()
         real = await world.enqueue(sync, SYNC, RunTrigger.SOURCE_CHANGE)
-        world.memory.steps["begin"] = failing(Unavailable("Down."))
-
-        async def down(request: RunRequest) -> None:
-            await gate(request)
-            world.memory.steps.clear()
-            raise Unavailable("Down.", retry_after=3600)
-
-        world.memory.steps["begin"] = down
-        await world.engine.stop(grace=0)
-        # The check was cut short, and what waited takes its place.
-        assert (await world.run(run)).error_reason is Reason.SUPERSEDED
-        waiting = await world.run(real)
-        assert (waiting.state, waiting.attempt) == (RunState.PENDING, 0)
+        # Whatever becomes of the check, nothing else begins.
+        await world.stop_dispatching()
+        if is_cut_short:
+            await world.engine.stop(grace=0)
+        gate.open()
+        assert (await world.ended(run)).error_reason is Reason.SUPERSEDED
+        assert await world.run(real) == real
 
     async def test_a_sync_that_will_be_tried_again_does_not_give_way_to_a_check(
         self, world: World
@@ -283,9 +284,13 @@ class TestTheQueue:
         assert (await world.run(real)).state is RunState.PENDING
         assert (await world.run(asked)).error_reason is Reason.SUPERSEDED
 
-    async def test_disabling_ends_a_check_that_waits_and_none_is_claimed(
-        self, world: World
-    ) -> None:
+    async def test_disabling_ends_a_check_that_waits(self, world: World) -> None:
+        sync = await add_sync(world)
+        waiting = await world.enqueue(sync, CHECK)
+        await change(world, sync, is_enabled=False)
+        assert (await world.run(waiting)).error_reason is Reason.SYNC_DISABLED
+
+    async def test_none_of_a_disabled_sync_is_claimed(self, world: World) -> None:
         sync = await add_sync(world, is_enabled=False)
         await world.enqueue(sync, CHECK)
         claimed = await world.disk.write(

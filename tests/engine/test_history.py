@@ -123,14 +123,18 @@ async def test_the_engine_prunes_from_its_start_on(
     world.clock.advance(DAY)
     await world.start(history=HistoryPolicy(max_count=10), prune_interval=0.01)
 
+    async def told() -> bool:
+        return "20 run(s) were deleted from the history" in caplog.messages
+
+    await eventually(told)
+    assert len(await kept(world, sync)) == 10
+    await world.sync(sync)
+
     async def pruned() -> bool:
         return len(await kept(world, sync)) == 10
 
     await eventually(pruned)
-    await world.sync(sync)
-    await eventually(pruned)
     assert (await world.runs(sync))[-1].state is RunState.SUCCEEDED
-    assert "20 run(s) were deleted from the history" in caplog.messages
 
 
 async def test_an_error_is_told_and_the_next_time_it_is_tried_again(

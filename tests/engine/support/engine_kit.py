@@ -558,8 +558,18 @@ class World:
 
         return await eventually(condition)
 
-    async def looked(self) -> None:
-        """Return when the engine has looked for runs to start, all of it after this call."""
+    async def stop_dispatching(self) -> None:
+        """Let the engine take notice of nothing any more; what is under way goes on."""
+        self.engine.stop_claiming()
+        assert self.engine._dispatcher
+        await self.engine._dispatcher
+
+    async def looked(self) -> float:
+        """Return when the engine has looked for runs to start, all of it after this call.
+
+        Returns:
+            In how many seconds it looks again if nobody wakes it.
+        """
         rounds: asyncio.Queue[float] = asyncio.Queue()
         pause = self.engine._pause
 
@@ -573,9 +583,10 @@ class World:
             # A first look may have begun before.
             for _ in range(2):
                 self.engine.wake()
-                await rounds.get()
+                seconds = await rounds.get()
         finally:
             self.engine._pause = pause  # type: ignore[method-assign]
+        return seconds
 
     async def sync(self, sync: SecretSync) -> SyncRun:
         """Run a sync and return its run when it has ended."""
