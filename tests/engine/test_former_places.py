@@ -20,7 +20,7 @@ from places_kit import (
 )
 
 from secretsync.adapter import AuthenticationFailed, RemoveRequest, RunRequest, Unavailable
-from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync
+from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
@@ -635,6 +635,84 @@ class TestDeletionOfTheSync:
         gate.open()
         await deletion
         assert (ours(world, "a"), ours(world, "b")) == ({}, {})
+
+    async def deletion_of_two_places(
+        self, world: World, sync: SecretSync
+    ) -> tuple[asyncio.Task[None], Gate, SyncRun]:
+        """Return a deletion that waits at place `a`, its gate, and its run that waits for `b`."""
+        gate = Gate()
+
+        async def wait_at_a(request: RunRequest) -> None:
+            if isinstance(request, RemoveRequest) and request.config.place == "b":
+                raise Unavailable("Down.")
+            if isinstance(request, RemoveRequest):
+                await gate(request)
+
+        refuse(world, "a")
+        await lead(world, sync, "b")
+        await failed_clean_up(world, sync)
+        world.memory.steps["begin"] = wait_at_a
+        await lead(world, sync, "c")
+        deletion = asyncio.create_task(
+            runs.delete_with_secrets(world.app, sync.name, "", validate_only=False)
+        )
+        await gate.reached()
+
+        async def waits() -> SyncRun | None:
+            found = [run for run in await clean_ups(world, sync) if run.delete_sync]
+            pending = [run for run in found if run.state is RunState.PENDING and run.attempt]
+            return pending[0] if pending else None
+
+        return deletion, gate, await eventually(waits)
+
+    async def test_what_came_while_a_deletion_failed_is_not_forgotten(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        refuse(world, "a")
+        await lead(world, sync, "b")
+        await failed_clean_up(world, sync)
+        gate = Gate()
+
+        async def wait_and_fail(request: RunRequest) -> None:
+            if request.config.place == "a":
+                await gate(request)
+                raise AuthenticationFailed("The key is gone.")
+
+        world.memory.steps["begin"] = wait_and_fail
+        deletion = asyncio.create_task(
+            runs.delete_with_secrets(world.app, sync.name, "", validate_only=False)
+        )
+        await gate.reached()
+        await world.set_value("K", "changed")
+        await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+        gate.open()
+        with pytest.raises(Problem, match="The key is gone"):
+            await deletion
+        found = await quiet(world, sync)
+        assert ours(world, "b") == {"k@": "changed"}
+        assert found[-1].trigger is RunTrigger.SOURCE_CHANGE
+
+    async def test_whoever_cancels_one_of_its_runs_keeps_the_sync(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        deletion, gate, waiting = await self.deletion_of_two_places(world, sync)
+        await world.set_value("K", "changed")
+        await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+        app = world.app
+        await world.disk.write(lambda tx: world.engine.cancel(tx, waiting))
+        [*_, left] = await places(world, sync)
+        name = f"{sync.name}/formerPlaces/{left.place.uid}"
+        await world.disk.write(
+            lambda tx: former_places.forget(app, tx, name, leave_secrets_behind=True)
+        )
+        gate.open()
+        with pytest.raises(Problem, match="is kept"):
+            await deletion
+        await clean(world, sync)
+        await quiet(world, sync)
+        # The place that was being cleaned is clean, and the sync goes on.
+        assert ours(world, "a") == {}
+        assert world.memory.at("c").values() == {"k@": "changed"}
 
     async def test_without_its_secrets_all_is_forgotten(
         self, world: World, sync: SecretSync

@@ -6,7 +6,7 @@ from datetime import datetime
 from secretsync.domain.entities import ENDED, RunState, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.runs import cancel
-from secretsync.engine.queue import make_up_for
+from secretsync.engine.queue import call_off_deletion, make_up_for
 from secretsync.engine.report import RunReport, shortened
 from secretsync.store.protocol import Transaction
 
@@ -37,6 +37,7 @@ def cancel_run(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun:
         cancelled = replace(run, cancel_requested=True)
     if cancelled != run:
         tx.runs.update(cancelled)
+        call_off_deletion(tx, run)
     if cancelled.state in ENDED:
         _make_up(tx, cancelled, now)
     return cancelled

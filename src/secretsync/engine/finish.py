@@ -72,6 +72,8 @@ def finish_attempt(
         # Whoever cancels it gives up what it was for itself, not what came besides.
         due = ended.follow_up if ended.cancel_requested else still_due(ended)
         make_up_for(tx, sync, due, now)
+    elif ended.action is RunAction.CLEAN_UP and ended.state in ENDED:
+        make_up_for(tx, sync, ended.follow_up, now)
     retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
 

@@ -63,7 +63,7 @@ def enqueue(
     deleting = _deleting(tx, sync)
     if deleting:
         if terms.delete_sync or trigger is not RunTrigger.MANUAL:
-            return deleting
+            return _answered_by_deletion(tx, sync, deleting, action, trigger)
         raise Problem(
             Code.FAILED_PRECONDITION,
             Reason.RESOURCE_IN_USE,
@@ -92,7 +92,9 @@ def enqueue(
 def make_up_for(
     tx: Transaction, sync: SecretSync, trigger: RunTrigger | None, now: datetime
 ) -> None:
-    """Queue the sync run that a run which had to keep to a plan has left undone.
+    """Queue the sync run that is still due after a run which has answered its trigger in vain.
+
+    That run had to keep to a plan, or was to precede the deletion of the sync.
 
     What was asked for since then is not overruled: it answers the trigger, or is a later wish.
 
@@ -114,10 +116,40 @@ def make_up_for(
         tx.runs.insert(run)
 
 
+def call_off_deletion(tx: Transaction, run: SyncRun) -> None:
+    """Keep the sync of a run that is cancelled, if its deletion was to follow.
+
+    The clean-ups of its other former places go on, and nothing comes after them.
+    """
+    if run.delete_sync:
+        for other in tx.runs.unfinished(run.sync_uid):
+            if other.delete_sync and other.uid != run.uid:
+                tx.runs.update(replace(other, delete_sync=False))
+
+
 def _deleting(tx: Transaction, sync: SecretSync) -> SyncRun | None:
-    """Return the run that precedes the deletion of a sync: its former places are cleaned first."""
+    """Return the first run that precedes the deletion of a sync, None if it is not deleted."""
+    return next(iter(_of_deletion(tx, sync)), None)
+
+
+def _of_deletion(tx: Transaction, sync: SecretSync) -> list[SyncRun]:
+    """Return the runs that precede the deletion of a sync: its former places are cleaned first."""
     unfinished = tx.runs.unfinished(sync.uid)
-    return next((run for run in unfinished if run.delete_sync and not run.cancel_requested), None)
+    return [run for run in unfinished if run.delete_sync and not run.cancel_requested]
+
+
+def _answered_by_deletion(
+    tx: Transaction, sync: SecretSync, first: SyncRun, action: RunAction, trigger: RunTrigger
+) -> SyncRun:
+    """Return the run of a deletion that answers a trigger.
+
+    As long as former places are cleaned, the present place is as it was. If the deletion comes to
+    nothing by then, the sync is kept, and has to follow what was changed meanwhile.
+    """
+    for run in _of_deletion(tx, sync):
+        if run.action is RunAction.CLEAN_UP and action is RunAction.SYNC and not run.follow_up:
+            tx.runs.update(replace(run, follow_up=trigger))
+    return tx.runs.get(sync.uid, first.uid) or first
 
 
 def _due(
