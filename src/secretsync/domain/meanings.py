@@ -199,8 +199,8 @@ MEANINGS: Mapping[Reason, Meaning] = {
     ),
     Reason.SUPERSEDED: Meaning(
         Condition.CANCELLED,
-        "the sync was led elsewhere while its last run was under way",
-        "see that it leads to the right place",
+        "the settings of the sync were changed while its last run was under way",
+        "see that they are as they should be",
     ),
     Reason.STORAGE_FULL: Meaning(
         Condition.ERROR,

@@ -51,8 +51,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_SYNC_DISABLED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The secret
-    sync is disabled. Metadata: {"resource": "..."}.
+    """FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The
+    secret sync is disabled. Metadata: {"resource": "..."}.
     """
     ERROR_REASON_SECRETS_LEFT_BEHIND: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
@@ -92,9 +92,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     decrypted.
     """
     ERROR_REASON_DUPLICATE_SECRETS: _ErrorReason.ValueType  # 21
-    """FAILED run only. Two secrets would get one name at the destination; the message names both."""
+    """FAILED_PRECONDITION for a plan, FAILED for a run. Two secrets would get one name at the
+    destination; the message names both.
+    """
     ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 22
-    """FAILED run only. A newer run took this one's place while it waited, or after it was cut short."""
+    """FAILED run only. A newer run took this one's place while it waited, or after it was cut short. Or
+    the sync was changed meanwhile so that the run must not go on: it was made to require approval,
+    or the former place was forgotten, taken over, or led back to. The message says which.
+    """
     ERROR_REASON_REMOVAL_FAILED: _ErrorReason.ValueType  # 23
     """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync
     is kept. Metadata: {"run": "projects/shop/secretSyncs/dev/runs/..."}.
@@ -131,6 +136,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     overlap_policy refuses that. Metadata, both cut off where they are long:
     {"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
     """
+    ERROR_REASON_CLEAN_UP_FAILED: _ErrorReason.ValueType  # 32
+    """FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
     ERROR_REASON_PAUSED: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION. The secret sync, its connection or everything is paused, and what was asked
     for would wait for the resume. Of a run that waits: it was about to write when it was paused.
@@ -152,8 +159,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
     when it is back.
     """
-    ERROR_REASON_CLEAN_UP_FAILED: _ErrorReason.ValueType  # 32
-    """FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of a failed call (domain "secretsync"), and of a failed
@@ -191,8 +196,8 @@ ERROR_REASON_DESTINATION_NOT_LOADED: ErrorReason.ValueType  # 8
 Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The secret
-sync is disabled. Metadata: {"resource": "..."}.
+"""FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The
+secret sync is disabled. Metadata: {"resource": "..."}.
 """
 ERROR_REASON_SECRETS_LEFT_BEHIND: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
@@ -232,9 +237,14 @@ ERROR_REASON_SOURCE_UNRESOLVED: ErrorReason.ValueType  # 20
 decrypted.
 """
 ERROR_REASON_DUPLICATE_SECRETS: ErrorReason.ValueType  # 21
-"""FAILED run only. Two secrets would get one name at the destination; the message names both."""
+"""FAILED_PRECONDITION for a plan, FAILED for a run. Two secrets would get one name at the
+destination; the message names both.
+"""
 ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 22
-"""FAILED run only. A newer run took this one's place while it waited, or after it was cut short."""
+"""FAILED run only. A newer run took this one's place while it waited, or after it was cut short. Or
+the sync was changed meanwhile so that the run must not go on: it was made to require approval,
+or the former place was forgotten, taken over, or led back to. The message says which.
+"""
 ERROR_REASON_REMOVAL_FAILED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync
 is kept. Metadata: {"run": "projects/shop/secretSyncs/dev/runs/..."}.
@@ -271,6 +281,8 @@ ERROR_REASON_SYNC_OVERLAP: ErrorReason.ValueType  # 31
 overlap_policy refuses that. Metadata, both cut off where they are long:
 {"secret_syncs": "projects/shop/secretSyncs/dev", "keys": "DB_PASSWORD, TOKEN"}.
 """
+ERROR_REASON_CLEAN_UP_FAILED: ErrorReason.ValueType  # 32
+"""FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
 ERROR_REASON_PAUSED: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. The secret sync, its connection or everything is paused, and what was asked
 for would wait for the resume. Of a run that waits: it was about to write when it was paused.
@@ -292,6 +304,4 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 37
 """UNAVAILABLE, with google.rpc.RetryInfo. The server is shutting down: go on with the last cursor
 when it is back.
 """
-ERROR_REASON_CLEAN_UP_FAILED: ErrorReason.ValueType  # 32
-"""FAILED run only. What a sync has left at a former place could not all be removed, or must not be."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -101,7 +101,7 @@ class _SyncConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SyncCon
     """The last run took away what the sync had written."""
     SYNC_CONDITION_CANCELLED: _SyncCondition.ValueType  # 9
     """The last run was ended before it had done its work: somebody cancelled it, the sync was disabled
-    or led elsewhere, or what somebody had approved was out of date.
+    or its settings were changed meanwhile, or what somebody had approved was out of date.
     """
     SYNC_CONDITION_DISABLED: _SyncCondition.ValueType  # 10
     """It is not enabled."""
@@ -161,7 +161,7 @@ SYNC_CONDITION_REMOVED: SyncCondition.ValueType  # 8
 """The last run took away what the sync had written."""
 SYNC_CONDITION_CANCELLED: SyncCondition.ValueType  # 9
 """The last run was ended before it had done its work: somebody cancelled it, the sync was disabled
-or led elsewhere, or what somebody had approved was out of date.
+or its settings were changed meanwhile, or what somebody had approved was out of date.
 """
 SYNC_CONDITION_DISABLED: SyncCondition.ValueType  # 10
 """It is not enabled."""
@@ -316,7 +316,7 @@ class _RunTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunTrigger
     RUN_TRIGGER_UNSPECIFIED: _RunTrigger.ValueType  # 0
     """Not set."""
     RUN_TRIGGER_MANUAL: _RunTrigger.ValueType  # 1
-    """Somebody called SyncSecrets, RemoveSecrets or DeleteSecretSync."""
+    """Somebody called SyncSecrets, RemoveSecrets, DeleteSecretSync, CleanUpSecretSync or CheckDrift."""
     RUN_TRIGGER_CREATE: _RunTrigger.ValueType  # 2
     """The secret sync was created."""
     RUN_TRIGGER_UPDATE: _RunTrigger.ValueType  # 3
@@ -328,8 +328,9 @@ class _RunTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunTrigger
     RUN_TRIGGER_DRIFT: _RunTrigger.ValueType  # 6
     """It was time to look for drift, as drift_policy says."""
     RUN_TRIGGER_RETRY: _RunTrigger.ValueType  # 7
-    """A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
-    newer trigger takes it over and makes it due at once. See the server's setting retry_later.
+    """A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time). A
+    newer trigger for the same action takes it over: then it is due when a new run would be. See the
+    server's setting retry_later.
     """
 
 class RunTrigger(_RunTrigger, metaclass=_RunTriggerEnumTypeWrapper):
@@ -338,7 +339,7 @@ class RunTrigger(_RunTrigger, metaclass=_RunTriggerEnumTypeWrapper):
 RUN_TRIGGER_UNSPECIFIED: RunTrigger.ValueType  # 0
 """Not set."""
 RUN_TRIGGER_MANUAL: RunTrigger.ValueType  # 1
-"""Somebody called SyncSecrets, RemoveSecrets or DeleteSecretSync."""
+"""Somebody called SyncSecrets, RemoveSecrets, DeleteSecretSync, CleanUpSecretSync or CheckDrift."""
 RUN_TRIGGER_CREATE: RunTrigger.ValueType  # 2
 """The secret sync was created."""
 RUN_TRIGGER_UPDATE: RunTrigger.ValueType  # 3
@@ -350,8 +351,9 @@ RUN_TRIGGER_SCHEDULE: RunTrigger.ValueType  # 5
 RUN_TRIGGER_DRIFT: RunTrigger.ValueType  # 6
 """It was time to look for drift, as drift_policy says."""
 RUN_TRIGGER_RETRY: RunTrigger.ValueType  # 7
-"""A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time); any
-newer trigger takes it over and makes it due at once. See the server's setting retry_later.
+"""A run of the sync gave up, or succeeded in part. It waits for its time (next_attempt_time). A
+newer trigger for the same action takes it over: then it is due when a new run would be. See the
+server's setting retry_later.
 """
 Global___RunTrigger: _TypeAlias = RunTrigger  # noqa: Y015
 
@@ -843,8 +845,9 @@ class FormerPlace(_message.Message):
 
     It is cleaned once the sync has written its new place, and is forgotten when nothing of the sync
     is left there. A clean-up that is given up is tried again by itself, as a run is; see the server's
-    settings retry_later and retry_later_ceiling. Nothing is deleted by itself while the sync is disabled, or has
-    disable_secret_deletion or require_approval. If the sync is led back, it takes up again what it finds there.
+    settings retry_later and retry_later_ceiling. Nothing is deleted by itself while the sync is
+    disabled, or has disable_secret_deletion or require_approval. If the sync is led back, it takes up
+    again what it finds there.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -2619,7 +2622,7 @@ class ListSyncRunsResponse(_message.Message):
     """Token of the next page, opaque; empty on the last."""
     @_builtins.property
     def sync_runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncRun]:
-        """The page's runs, without key_results, http_requests and attempts."""
+        """The page's runs, without key_results, http_requests, attempts and plan."""
 
     def __init__(
         self,
@@ -2915,8 +2918,9 @@ class WatchSecretSyncsResponse(_message.Message):
 
     @_builtins.property
     def sync_run(self) -> Global___SyncRun:
-        """For RUN, the run as this change left it; for PROGRESS, as it is under way. Without counts,
-        key_results, warnings and http_requests: GetSyncRun has them.
+        """For RUN, the run as this change left it; for PROGRESS, as it began, with progress. It has name,
+        action, trigger, state, message, error_reason, attempt, max_attempts, its times and
+        cancel_requested; GetSyncRun has the rest.
         """
 
     def __init__(

@@ -170,8 +170,8 @@ class SecretSyncServiceServicer:
         """Creates a secret sync, after its configuration was proved against the destination. If it is
         enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
         (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-        (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
-        SyncOptions.overlap_policy).
+        (UNSUPPORTED for an import behaviour, an approval or a drift policy that the destination cannot
+        offer; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,12 +193,13 @@ class SecretSyncServiceServicer:
 
     def UpdateSecretSync(self, request, context):
         """Changes a secret sync. If anything but the description, the schedule and what is done about
-        drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
-        leads to another document at the destination, what this sync has put into the old one is taken
-        away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
-        (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
-        if it leads to another document while a run is under way there or here, or is to delete the
-        sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
+        drift changed, a run is queued as on create. Disabling it ends the run that waits, removals
+        excepted; one that is under way goes on, but is not tried again. If the change leads to another
+        document at the destination, what this sync has put into the old one is taken away from there
+        once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was
+        changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to
+        another document while a run is under way there or here, or is to delete the sync; UNSUPPORTED,
+        as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,9 +226,9 @@ class SecretSyncServiceServicer:
         again when the run knows what it is about to write; the run then ends as FAILED with the
         error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
         and is returned, unless the sync has had others since: then a new one takes its place. A run
-        that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
-        FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
-        also as PlanSecretSync).
+        that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED:
+        the message says what moved), FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being
+        deleted; with a fingerprint also as PlanSecretSync).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,9 +238,9 @@ class SecretSyncServiceServicer:
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-        as its message says. Guards do not apply: removing everything is what is
-        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
-        sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+        as its message says. Guards do not apply: removing everything is what is asked for. A
+        fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
+        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
         Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
         deleted; with a fingerprint also as PlanSecretSync).
         """

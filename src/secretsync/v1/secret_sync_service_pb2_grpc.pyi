@@ -44,8 +44,8 @@ class SecretSyncServiceStub:
     """Creates a secret sync, after its configuration was proved against the destination. If it is
     enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
     (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-    (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
-    SyncOptions.overlap_policy).
+    (UNSUPPORTED for an import behaviour, an approval or a drift policy that the destination cannot
+    offer; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     GetSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
     """Gets a secret sync with its three status blocks. Errors: NOT_FOUND."""
@@ -53,12 +53,13 @@ class SecretSyncServiceStub:
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]
     """Changes a secret sync. If anything but the description, the schedule and what is done about
-    drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
-    leads to another document at the destination, what this sync has put into the old one is taken
-    away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
-    (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
-    if it leads to another document while a run is under way there or here, or is to delete the
-    sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
+    drift changed, a run is queued as on create. Disabling it ends the run that waits, removals
+    excepted; one that is under way goes on, but is not tried again. If the change leads to another
+    document at the destination, what this sync has put into the old one is taken away from there
+    once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was
+    changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to
+    another document while a run is under way there or here, or is to delete the sync; UNSUPPORTED,
+    as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -77,17 +78,17 @@ class SecretSyncServiceStub:
     again when the run knows what it is about to write; the run then ends as FAILED with the
     error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
     and is returned, unless the sync has had others since: then a new one takes its place. A run
-    that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
-    FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
-    also as PlanSecretSync).
+    that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED:
+    the message says what moved), FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being
+    deleted; with a fingerprint also as PlanSecretSync).
     """
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-    as its message says. Guards do not apply: removing everything is what is
-    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
-    sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+    as its message says. Guards do not apply: removing everything is what is asked for. A
+    fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
+    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
     Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
     deleted; with a fingerprint also as PlanSecretSync).
     """
@@ -203,8 +204,8 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Creates a secret sync, after its configuration was proved against the destination. If it is
     enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
     (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-    (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
-    SyncOptions.overlap_policy).
+    (UNSUPPORTED for an import behaviour, an approval or a drift policy that the destination cannot
+    offer; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     GetSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.GetSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
     """Gets a secret sync with its three status blocks. Errors: NOT_FOUND."""
@@ -212,12 +213,13 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     """Lists a project's secret syncs, by name in ascending order. Errors: NOT_FOUND (project)."""
     UpdateSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.UpdateSecretSyncRequest, _secret_sync_service_pb2.SecretSync]  # type: ignore[assignment]
     """Changes a secret sync. If anything but the description, the schedule and what is done about
-    drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
-    leads to another document at the destination, what this sync has put into the old one is taken
-    away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
-    (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
-    if it leads to another document while a run is under way there or here, or is to delete the
-    sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
+    drift changed, a run is queued as on create. Disabling it ends the run that waits, removals
+    excepted; one that is under way goes on, but is not tried again. If the change leads to another
+    document at the destination, what this sync has put into the old one is taken away from there
+    once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was
+    changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to
+    another document while a run is under way there or here, or is to delete the sync; UNSUPPORTED,
+    as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
     """
     DeleteSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.DeleteSecretSyncRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Deletes a secret sync with its history. With remove_secrets its secrets are removed from the
@@ -236,17 +238,17 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     again when the run knows what it is about to write; the run then ends as FAILED with the
     error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
     and is returned, unless the sync has had others since: then a new one takes its place. A run
-    that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
-    FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
-    also as PlanSecretSync).
+    that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED:
+    the message says what moved), FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being
+    deleted; with a fingerprint also as PlanSecretSync).
     """
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.RemoveSecretsRequest, _secret_sync_service_pb2.SyncRun]  # type: ignore[assignment]
     """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
     run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-    as its message says. Guards do not apply: removing everything is what is
-    asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
-    sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+    as its message says. Guards do not apply: removing everything is what is asked for. A
+    fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
+    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
     Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
     deleted; with a fingerprint also as PlanSecretSync).
     """
@@ -365,8 +367,8 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a secret sync, after its configuration was proved against the destination. If it is
         enabled with auto-sync on, its first run is queued in the same transaction. Errors: NOT_FOUND
         (project, environment, secret path, connection), ALREADY_EXISTS, FAILED_PRECONDITION
-        (UNSUPPORTED for an import behaviour that the destination does not have; SYNC_OVERLAP, see
-        SyncOptions.overlap_policy).
+        (UNSUPPORTED for an import behaviour, an approval or a drift policy that the destination cannot
+        offer; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
 
     @_abc_1.abstractmethod
@@ -392,12 +394,13 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_secret_sync_service_pb2.SecretSync, _abc.Awaitable[_secret_sync_service_pb2.SecretSync]]:
         """Changes a secret sync. If anything but the description, the schedule and what is done about
-        drift changed, a run is queued as on create. Disabling it ends the run that waits. If the change
-        leads to another document at the destination, what this sync has put into the old one is taken
-        away from there once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED
-        (etag, or it was changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE
-        if it leads to another document while a run is under way there or here, or is to delete the
-        sync; UNSUPPORTED, as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
+        drift changed, a run is queued as on create. Disabling it ends the run that waits, removals
+        excepted; one that is under way goes on, but is not tried again. If the change leads to another
+        document at the destination, what this sync has put into the old one is taken away from there
+        once the new one is written; see former_places. Errors: NOT_FOUND, ABORTED (etag, or it was
+        changed while the destination was asked), FAILED_PRECONDITION (RESOURCE_IN_USE if it leads to
+        another document while a run is under way there or here, or is to delete the sync; UNSUPPORTED,
+        as on create; SYNC_OVERLAP, see SyncOptions.overlap_policy).
         """
 
     @_abc_1.abstractmethod
@@ -428,9 +431,9 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         again when the run knows what it is about to write; the run then ends as FAILED with the
         error_reason PLAN_OUTDATED. If a run waits for the approval of that very plan, that run goes on
         and is returned, unless the sync has had others since: then a new one takes its place. A run
-        that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED: the message says what moved),
-        FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being deleted; with a fingerprint
-        also as PlanSecretSync).
+        that was given a fingerprint is not retried later on. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED:
+        the message says what moved), FAILED_PRECONDITION (SYNC_DISABLED; RESOURCE_IN_USE: it is being
+        deleted; with a fingerprint also as PlanSecretSync).
         """
 
     @_abc_1.abstractmethod
@@ -442,9 +445,9 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         """Queues a run that takes away exactly what this sync put at the destination, and returns it. A
         run that waits to sync is superseded. It works for disabled syncs too. A later sync run, also
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
-        as its message says. Guards do not apply: removing everything is what is
-        asked for. A fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the
-        sync are cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
+        as its message says. Guards do not apply: removing everything is what is asked for. A
+        fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
+        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
         Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
         deleted; with a fingerprint also as PlanSecretSync).
         """
