@@ -12,7 +12,7 @@ from secretsync.engine.finish import finish_attempt
 from secretsync.engine.queue import RunTerms
 from secretsync.engine.report import RunReport
 
-FIRST, SECOND = (".".join([digit * 32] * 3) for digit in "01")
+FIRST, SECOND = (".".join([digit * 32] * 4) for digit in "01")
 OPEN = {RunState.PENDING, RunState.RUNNING}
 
 

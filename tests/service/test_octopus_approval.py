@@ -55,6 +55,24 @@ async def test_an_edit_by_somebody_else_outdates_a_plan(manual: Service, sandbox
     assert (names(sandbox), writes(sandbox)) == ({"Theirs"}, 0)
 
 
+async def test_what_follows_from_a_change_here_is_not_told_as_one_there(manual: Service) -> None:
+    async def moved(plan: pb.SyncPlan) -> str:
+        request = pb.SyncSecretsRequest(name=SYNC, fingerprint=plan.fingerprint)
+        return (await refused(manual.syncs.SyncSecrets(request))).metadata["moved"]
+
+    await manual.trigger()
+    await manual.delete("A")
+    plan = await plan_of(manual)
+    await manual.put({"C": "3"})
+    assert await moved(plan) == "source"
+    plan = await plan_of(manual)
+    await manual.update_sync(sync_options=pb.SyncOptions(disable_secret_deletion=True))
+    assert await moved(plan) == "configuration"
+    plan = await plan_of(manual)
+    await manual.update_sync(sync_options=pb.SyncOptions(key_schema="X_{{secretKey}}"))
+    assert await moved(plan) == "configuration"
+
+
 async def test_an_edit_between_our_read_and_our_write(manual: Service, sandbox: Sandbox) -> None:
     plan = await plan_of(manual)
     # Two reads pass, that of the call and that of the run; the run's answer comes late.

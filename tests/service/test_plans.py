@@ -10,6 +10,7 @@ from refusals import invalid_fields, refused
 from service_kit import CONNECTION, DEV, PROD, SYNC, Service, struct
 
 from secretsync.adapter import InvalidConfig, NotFound, RateLimited
+from secretsync.domain.plans import moved_since
 from secretsync.v1 import connection_service_pb2 as connection_pb
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync_octopus_deploy.sandbox.process import Sandbox
@@ -102,12 +103,10 @@ async def test_a_plan_records_no_intents(
 async def test_fingerprints_tell_what_has_moved(shop: Service, recorder: Recorder) -> None:
     await shop.put({"A": "1"})
     await quiet_sync(shop)
-    first = (await planned(shop)).fingerprint.split(".")
+    first = (await planned(shop)).fingerprint
 
     async def moved() -> list[str]:
-        now = (await planned(shop)).fingerprint.split(".")
-        parts = zip(("configuration", "source", "destination"), first, now, strict=True)
-        return [name for name, old, new in parts if old != new]
+        return list(moved_since(first, (await planned(shop)).fingerprint))
 
     assert await moved() == []
     await shop.update_sync(description="other words")

@@ -97,7 +97,6 @@ def with_options(**changes: object) -> Work:
         (replace(WORK, desired=()), "source"),
         (replace(WORK, source_missing="dev:/"), "source"),
         (replace(WORK, desired=(replace(DESIRED, key="L"),)), "source"),
-        (replace(WORK, desired=(replace(DESIRED, name="L"),)), "source"),
         (replace(WORK, desired=(replace(DESIRED, comment="c"),)), "source"),
         (replace(WORK, desired=(replace(DESIRED, value=SecretValue("1235")),)), "source"),
         (with_sync(initialized=True), "destination"),
@@ -145,6 +144,11 @@ def test_what_it_does_not_change_with(work: Work) -> None:
     assert fingerprint(work) == fingerprint()
     warned = replace(RESULT, warnings=("of something",))
     assert fingerprint(work, warned) == fingerprint()
+
+
+def test_names_count() -> None:
+    work = replace(WORK, desired=(replace(DESIRED, name="L"),))
+    assert moved_since(fingerprint(), fingerprint(work))
 
 
 def test_nobody_without_the_projects_key_can_try_values() -> None:

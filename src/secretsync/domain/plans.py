@@ -21,7 +21,8 @@ WRITING = frozenset(
 PART_LENGTH = 32
 """Hexadecimal digits of each part of a fingerprint: 128 bits of a keyed digest."""
 _PARTS = ("configuration", "source", "destination")
-_FINGERPRINT = re.compile(rf"[0-9a-f]{{{PART_LENGTH}}}(\.[0-9a-f]{{{PART_LENGTH}}}){{2}}")
+"""What the first parts of a fingerprint are about; the last one is about what follows from them."""
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{{PART_LENGTH}}}(\.[0-9a-f]{{{PART_LENGTH}}}){{3}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,18 @@ def fingerprint_complaint(fingerprint: str) -> str | None:
 def moved_since(approved: str, present: str) -> tuple[str, ...]:
     """Return what has moved between two fingerprints: configuration, source, destination.
 
+    What would be done follows from these, so that alone it tells nothing. If it has changed and
+    none of them has, it is the destination: not all have a version that tells of each change.
+
     Args:
-        approved: the earlier one. It has three parts, one for each.
+        approved: the earlier one.
         present: the later one.
     """
-    return tuple(
+    moved = tuple(
         name
-        for name, before, now in zip(_PARTS, approved.split("."), present.split("."), strict=True)
+        for name, before, now in zip(_PARTS, approved.split("."), present.split("."), strict=False)
         if before != now
     )
+    if approved == present or moved:
+        return moved
+    return ("destination",)

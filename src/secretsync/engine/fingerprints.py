@@ -13,10 +13,10 @@ from secretsync.engine.work import Work
 def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChange]) -> str:
     """Return a text that changes with anything that a plan's outcome follows from.
 
-    It has three parts, so that whoever compares two can tell what has moved: what is configured,
-    what the source holds, and what the destination holds with what is known of it and planned for
-    it. Each is a digest under the project's key, so that it tells nothing of values. Descriptions,
-    warnings and times are not in it.
+    It has four parts, so that whoever compares two can tell what has moved: what is configured,
+    what the source holds, what the destination holds with what is known of it, and what follows
+    from these. Each is a digest under the project's key, so that it tells nothing of values.
+    Descriptions, warnings and times are not in it.
 
     Args:
         work: what the run works with.
@@ -37,7 +37,6 @@ def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChan
     held = [
         [
             each.key,
-            each.name,
             each.comment,
             work.plan_digest("value", sync.uid, each.key, each.value.reveal()),
         ]
@@ -45,16 +44,20 @@ def fingerprint_of(work: Work, result: PlanResult, changes: Sequence[PlannedChan
     ]
     found = [
         result.version,
-        result.refusal,
         sync.initialized,
         sorted(json.dumps(_known(entry), sort_keys=True) for entry in work.ledger),
         sorted(work.claimed_by_others.items()),
+    ]
+    following = [
+        [each.name for each in work.desired],
+        result.refusal,
         [asdict(change) for change in changes],
     ]
     parts = (
         ("configuration", configured),
         ("source", [work.source_missing, held]),
         ("destination", found),
+        ("outcome", following),
     )
     return ".".join(
         work.plan_digest(name, json.dumps(state, sort_keys=True))[:PART_LENGTH]

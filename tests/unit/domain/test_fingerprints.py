@@ -12,11 +12,11 @@ A, B = "a" * 32, "b" * 32
     [
         "",
         A,
-        f"{A}.{A}",
-        f"{A}.{A}.{A}.{A}",
-        f"{A}.{A}.{'G' * 32}",
-        f" {A}.{A}.{A}",
-        f"{A}.{A}.{A}\n",
+        f"{A}.{A}.{A}",
+        f"{A}.{A}.{A}.{A}.{A}",
+        f"{A}.{A}.{A}.{'G' * 32}",
+        f" {A}.{A}.{A}.{A}",
+        f"{A}.{A}.{A}.{A}\n",
     ],
 )
 def test_what_is_no_fingerprint(text: str) -> None:
@@ -24,11 +24,17 @@ def test_what_is_no_fingerprint(text: str) -> None:
 
 
 def test_what_is_one() -> None:
-    assert fingerprint_complaint(f"{A}.{B}.{A}") is None
+    assert fingerprint_complaint(f"{A}.{B}.{A}.{B}") is None
 
 
 def test_what_moved() -> None:
-    approved = f"{A}.{A}.{A}"
+    approved = f"{A}.{A}.{A}.{A}"
     assert moved_since(approved, approved) == ()
-    assert moved_since(approved, f"{B}.{A}.{A}") == ("configuration",)
-    assert moved_since(approved, f"{A}.{B}.{B}") == ("source", "destination")
+    assert moved_since(approved, f"{B}.{A}.{A}.{A}") == ("configuration",)
+    assert moved_since(approved, f"{A}.{B}.{B}.{A}") == ("source", "destination")
+
+
+def test_what_follows_is_no_reason_of_its_own() -> None:
+    approved = f"{A}.{A}.{A}.{A}"
+    assert moved_since(approved, f"{A}.{B}.{A}.{B}") == ("source",)
+    assert moved_since(approved, f"{A}.{A}.{A}.{B}") == ("destination",)
