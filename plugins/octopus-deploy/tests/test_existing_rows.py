@@ -78,7 +78,7 @@ async def test_a_plain_text_row_becomes_sensitive_in_its_place_and_is_told(
     (name, action, reason) = told(result)[0]
     assert (name, action) == ("A", "updated")
     assert reason == f"{merge.CONVERTED}; the letter case of its name was changed from a"
-    assert result.warnings == ("A was a plain-text variable; it is sensitive now.",)
+    assert result.warnings == ("A is made sensitive; it was a plain-text variable.",)
     converted = {"Name": "A", "Type": "Sensitive", "IsSensitive": True, "Value": "value-a"}
     assert rows_of(sandbox, set_id) == [{**before[0], **converted}, before[1]]
     assert sandbox.variables(set_id)["Variables"][0]["Value"] is None
@@ -106,7 +106,7 @@ async def test_duplicates_become_one_and_are_told(
         ("db.password", "deleted", merge.COPY),
         ("DB.PASSWORD", "deleted", merge.COPY),
     ]
-    warning = "DB.Password was there 3 times with the same scope; one was kept."
+    warning = "DB.Password was there 3 times with the same scope; one is kept."
     assert result.warnings == (warning,)
 
 

@@ -175,7 +175,7 @@ def test_a_plain_text_row_is_converted_in_place(*, is_ours: bool) -> None:
         {**text, "Type": "Sensitive", "IsSensitive": True, "Value": "value-a"}
     ]
     assert told(plan) == [("A", "updated", merge.CONVERTED)]
-    assert plan.warnings == ("A was a plain-text variable; it is sensitive now.",)
+    assert plan.warnings == ("A is made sensitive; it was a plain-text variable.",)
 
 
 @pytest.mark.parametrize("kind", ["Certificate", "AzureAccount", "WorkerPool", "SomethingNew"])
@@ -234,7 +234,7 @@ def test_duplicates_are_merged_into_our_row_or_the_first(ours: int | None) -> No
     assert deleted == [(twin["Name"], "deleted", merge.COPY) for twin in gone]
     assert plan.is_changed
     assert plan.deleted_ids() == {twin["Id"] for twin in gone}
-    assert plan.warnings == (f"A was there {len(twins)} times with the same scope; one was kept.",)
+    assert plan.warnings == (f"A was there {len(twins)} times with the same scope; one is kept.",)
 
 
 def test_duplicates_are_left_alone_if_deletion_is_disabled() -> None:
@@ -246,7 +246,7 @@ def test_duplicates_are_left_alone_if_deletion_is_disabled() -> None:
 
     assert sent(current, plan)[1:] == twins[1:]
     assert told(plan) == [("A", "updated", merge.CONVERTED)]
-    assert "A was there 3 times with the same scope; the others were left alone" in plan.warnings[1]
+    assert "A was there 3 times with the same scope; the others are left alone" in plan.warnings[1]
     after = variable_set(
         {**twins[0], "Type": "Sensitive", "IsSensitive": True}, *twins[1:], version=4
     )

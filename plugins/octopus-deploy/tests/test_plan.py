@@ -80,7 +80,7 @@ async def test_every_kind_of_change(sandbox: Sandbox, engine: EngineFactory) -> 
         "Theirs": "blocked",
     }
     assert not result.refusal
-    assert result.warnings[1:] == ("Plain was a plain-text variable; it is sensitive now.",)
+    assert result.warnings[1:] == ("Plain is made sensitive; it was a plain-text variable.",)
     done = await mine.sync(wanted, known_versions=frozenset({str(version)}))
     assert done.warnings == result.warnings
     assert {each.name: each.reason for each in done.keys} == {

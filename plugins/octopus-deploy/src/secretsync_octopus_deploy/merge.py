@@ -31,8 +31,8 @@ CHANGED_BY_OTHERS = (
     "the variable set was changed by somebody else since its value was written, so it may have been"
     " changed"
 )
-ADOPTED = "a sensitive variable of this name and scope was already there and was taken over"
-CONVERTED = "a plain-text variable of this name and scope was there and was made sensitive"
+ADOPTED = "takes over a sensitive variable of this name and scope that was already there"
+CONVERTED = "makes a plain-text variable of this name and scope sensitive"
 UNCERTAIN = "it is not certain what value it holds"
 LEFT_TO_OTHERS = (
     "somebody else renamed the variable, gave it another scope or made it readable, so it was left"
@@ -42,7 +42,7 @@ NOT_VISIBLE = (
     "the variable is gone, or hidden from the connection's user; it is remembered and deleted if it"
     " shows up again"
 )
-COPY = "it had the same name and scope as a variable of this sync"
+COPY = "it has the same name and scope as a variable of this sync"
 UNWANTED = "it matches the key schema, and the source does not have it"
 DELETION_DISABLED = "deletion is disabled for this sync"
 
@@ -156,7 +156,7 @@ def _keep_or_update(
     if wish.comment and row.fields.get("Description") != wish.comment:
         reasons.append("its description was changed")
     if row.type == TEXT:
-        draft.warnings.append(f"{wish.name} was a plain-text variable; it is sensitive now.")
+        draft.warnings.append(f"{wish.name} is made sensitive; it was a plain-text variable.")
     if reasons:
         value = wish.value if value_reasons else None
         written = WrittenRow.revised(row, name=wish.name, value=value, comment=wish.comment)
@@ -180,11 +180,11 @@ def _merge_copies(draft: Draft, wish: Wish, copies: Sequence[Row], *, is_allowed
     found = f"{wish.name} was there {len(copies) + 1} times with the same scope"
     if not is_allowed:
         draft.warnings.append(
-            f"{found}; the others were left alone, because {DELETION_DISABLED}. Which of them a"
+            f"{found}; the others are left alone, because {DELETION_DISABLED}. Which of them a"
             " deployment sees is not defined."
         )
         return
-    draft.warnings.append(f"{found}; one was kept.")
+    draft.warnings.append(f"{found}; one is kept.")
     for copy in copies:
         draft.delete_foreign(copy, COPY)
 
