@@ -100,6 +100,15 @@ async def test_a_plan_records_no_intents(
     assert "PlanOnlyError" in caplog.text
 
 
+async def test_each_change_has_a_reason(shop: Service) -> None:
+    await shop.put({"A": "1"})
+    await quiet_sync(shop)
+    assert [each.reason for each in (await planned(shop)).changes] == ["it is not there yet"]
+    await shop.trigger()
+    removal = await planned(shop, pb.RUN_ACTION_REMOVE)
+    assert [each.reason for each in removal.changes] == ["this sync has written it"]
+
+
 async def test_fingerprints_tell_what_has_moved(shop: Service, recorder: Recorder) -> None:
     await shop.put({"A": "1"})
     await quiet_sync(shop)

@@ -102,7 +102,7 @@ class PlannedChange:
         key: the secret key at the source; empty if what would be deleted never had one.
         name: the name at the destination.
         kind: what would be done.
-        reason: why, for people; empty where the kind says it all.
+        reason: why, for people; empty where there is nothing to add to what the kind says.
         scope: what the secret is restricted to there, for people; empty if to nothing.
     """
 

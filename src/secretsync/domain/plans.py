@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from secretsync.adapter import ChangeKind, PlannedChange
@@ -17,6 +17,21 @@ WRITING = frozenset(
     }
 )
 """The kinds that change something at the destination."""
+
+_REASONS = {
+    ChangeKind.CREATE: "it is not there yet",
+    ChangeKind.UPDATE: "it is not there as it should be",
+    ChangeKind.ADOPT: "a secret of this name is there, which no sync owns",
+    ChangeKind.CONVERT: "something of this name is there that can be read",
+    ChangeKind.DELETE: "the source does not have it any more",
+    ChangeKind.UNCHANGED: "it is there as it should be",
+    ChangeKind.CONFLICT: "another sync owns it",
+    ChangeKind.BLOCKED: "it cannot be touched",
+}
+"""Why, if the adapter does not tell more."""
+_REMOVED = "this sync has written it"
+_ELSEWHERE = "its secret has another name or scope now"
+_STAYING = frozenset(ChangeKind) - {ChangeKind.DELETE}
 
 PART_LENGTH = 32
 """Hexadecimal digits of each part of a fingerprint: 128 bits of a keyed digest."""
@@ -54,6 +69,27 @@ def in_order(changes: Sequence[PlannedChange]) -> tuple[PlannedChange, ...]:
     """Return changes as plans have them: by name in ascending order."""
     return tuple(
         sorted(changes, key=lambda one: (one.name, one.key, one.scope, one.kind.value, one.reason))
+    )
+
+
+def explained(changes: Sequence[PlannedChange], *, is_removal: bool) -> tuple[PlannedChange, ...]:
+    """Return changes of which each has a reason.
+
+    Args:
+        changes: as the adapter tells them. Those that have a reason keep it.
+        is_removal: whether all that the sync has written is to be removed.
+    """
+    staying = {change.key for change in changes if change.kind in _STAYING}
+
+    def reason(change: PlannedChange) -> str:
+        if change.kind is ChangeKind.DELETE and is_removal:
+            return _REMOVED
+        if change.kind is ChangeKind.DELETE and change.key and change.key in staying:
+            return _ELSEWHERE
+        return _REASONS[change.kind]
+
+    return tuple(
+        change if change.reason else replace(change, reason=reason(change)) for change in changes
     )
 
 

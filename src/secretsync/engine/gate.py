@@ -14,7 +14,7 @@ from secretsync.adapter import (
 from secretsync.domain import guards
 from secretsync.domain.entities import RunAction, RunTrigger, SyncRun
 from secretsync.domain.partial import has_changed
-from secretsync.domain.plans import SyncPlan, in_order, is_writing, moved_since
+from secretsync.domain.plans import SyncPlan, explained, in_order, is_writing, moved_since
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.fingerprints import fingerprint_of
 from secretsync.engine.report import RunReport, bounded, shortened
@@ -93,7 +93,7 @@ async def told(work: Work, result: PlanResult, *, refusal: str, now: datetime) -
     return SyncPlan(
         sync_name=work.sync.name,
         action=work.action,
-        changes=changes,
+        changes=explained(changes, is_removal=work.action is not RunAction.SYNC),
         warnings=bounded(result.warnings),
         version=result.version,
         refusal=shortened(refusal),

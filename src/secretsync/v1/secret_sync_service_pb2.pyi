@@ -1655,7 +1655,7 @@ class PlannedChange(_message.Message):
     kind: Global___ChangeKind.ValueType
     """What would be done."""
     reason: _builtins.str
-    """Why; empty where the kind says it all."""
+    """Why."""
     scope: _builtins.str
     """What it is restricted to at the destination, for people, e.g. `Environment: Production`; empty
     if to nothing.
