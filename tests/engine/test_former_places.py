@@ -24,7 +24,7 @@ from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSy
 from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
-from secretsync.operations import former_places, pauses, runs
+from secretsync.operations import former_places, pauses, runs, sync_settings, syncs
 from secretsync.operations.former_places import PlaceStatus
 
 VALUE = {"k@": "/ of K"}
@@ -41,6 +41,17 @@ async def sync(world: World) -> SecretSync:
     await world.sync(made)
     assert ours(world, "a") == VALUE
     return made
+
+
+async def lead_unproved(world: World, sync: SecretSync, place: str) -> None:
+    """Lead a sync to another place although its destination makes no plans."""
+    settings = sync_settings.settings_of(await stored(world, sync))
+    there = replace(settings, destination_config={"place": place, "scope": ""})
+    proved = sync_settings.ProvedSettings(settings=there, is_elsewhere=True)
+    app = world.app
+    await world.disk.write(
+        lambda tx: syncs.update_secret_sync(app, tx, sync.name, "", settings, proved)
+    )
 
 
 class Broken:
@@ -188,6 +199,22 @@ class TestMove:
         await clean(world, sync)
         await quiet(world, sync)
         assert (ours(world, "a"), ours(world, "b")) == ({}, {})
+
+    async def test_a_removal_that_nobody_has_approved_is_not_done_there(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        await world.engine.stop(grace=0)
+        options = replace(sync.options, require_approval=True)
+        now = await stored(world, sync)
+        await world.disk.write(lambda tx: tx.syncs.update(replace(now, options=options)))
+        await world.enqueue(sync, RunAction.REMOVE)
+        await lead_unproved(world, sync, "b")
+        await world.start(retry=LATER)
+        await quiet(world, sync)
+        assert await clean_ups(world, sync) == []
+        assert ours(world, "a") == VALUE
+        [status] = await places(world, sync)
+        assert status.message.startswith("the sync requires approval")
 
 
 class TestUnreachable:

@@ -58,7 +58,8 @@ def move(
         tx.former_places.insert(place)
         tx.former_places.ledger.replace(place.uid, left)
         removal = tx.runs.pending(sync.uid)
-        if removal and removal.action is RunAction.REMOVE:
+        needs_approval = sync.options.require_approval
+        if removal and removal.action is RunAction.REMOVE and not needs_approval:
             # It was asked to take away what is at the old place, and will run at the new one.
             app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL)
     found = _taken_up(app, tx, sync, returning) if returning else []
