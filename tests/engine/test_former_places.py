@@ -727,8 +727,8 @@ class TestDeletionOfTheSync:
         await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
         app = world.app
         await world.disk.write(lambda tx: world.engine.cancel(tx, waiting))
-        [*_, left] = await places(world, sync)
-        name = f"{sync.name}/formerPlaces/{left.place.uid}"
+        uids = {each.place.target_key: each.place.uid for each in await places(world, sync)}
+        name = f"{sync.name}/formerPlaces/{uids['b']}"
         await world.disk.write(
             lambda tx: former_places.forget(app, tx, name, leave_secrets_behind=True)
         )
