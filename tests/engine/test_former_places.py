@@ -537,6 +537,49 @@ class TestDeletionDisabled:
         await clean(world, sync)
         assert ours(world, "a") == {}
 
+    @pytest.mark.parametrize("option", ["sync_options__disable_secret_deletion", "is_enabled"])
+    async def test_what_is_under_way_deletes_nothing_any_more(
+        self, world: World, sync: SecretSync, option: str
+    ) -> None:
+        gate = Gate()
+
+        async def wait_at_a(request: RunRequest) -> None:
+            if request.config.place == "a":
+                await gate(request)
+
+        world.memory.steps["begin"] = wait_at_a
+        await lead(world, sync, "b")
+        await gate.reached()
+        off = option == "is_enabled"
+        await change(world, sync, **{option: not off})
+        gate.open()
+        await quiet(world, sync)
+        [run] = await clean_ups(world, sync)
+        assert (run.state, ours(world, "a")) == (RunState.FAILED, VALUE)
+        assert run.message.startswith("nothing is deleted by itself while")
+        await change(world, sync, **{option: off})
+        await clean(world, sync)
+        assert ours(world, "a") == {}
+
+    async def test_what_is_under_way_goes_on_if_somebody_asks(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        gate = Gate()
+
+        async def wait_at_a(request: RunRequest) -> None:
+            if request.config.place == "a":
+                await gate(request)
+
+        world.memory.steps["begin"] = wait_at_a
+        await lead(world, sync, "b")
+        await gate.reached()
+        await change(world, sync, sync_options__disable_secret_deletion=True)
+        app = world.app
+        await world.disk.write(lambda tx: former_places.clean_up(app, tx, sync.name))
+        gate.open()
+        await clean(world, sync)
+        assert ours(world, "a") == {}
+
 
 class TestGuards:
     """A move must not let through what a guard stops where the sync is."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from secretsync.adapter import LedgerEntry
 from secretsync.domain.entities import RunAction, SecretSync, SyncRun
-from secretsync.domain.former_places import may_run
+from secretsync.domain.former_places import may_run, why_kept
 from secretsync.domain.pauses import holding, names_holding, paused
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.engine.ledgers import ledger_of, sync_of
@@ -106,6 +106,7 @@ class IntentRecorder:
             )
         if announces:
             self._check_approval(known, sync)
+            _check_clean_up(current or run, sync)
             self._check_pauses(tx, sync)
         ledger, owner = ledger_of(tx, run)
         earlier = self._earlier
@@ -145,3 +146,13 @@ class IntentRecorder:
             problem = paused(sync, pauses, "no write may begin")
             self._report.paused = problem.message
             raise problem
+
+
+def _check_clean_up(run: SyncRun, sync: SecretSync) -> None:
+    """Refuse to take anything away by itself that is to stay since the attempt began.
+
+    In the transaction that would announce it, as with pauses.
+    """
+    if run.action is RunAction.CLEAN_UP and not may_run(sync, run):
+        reason = Reason.CLEAN_UP_FAILED if sync.is_enabled else Reason.SYNC_DISABLED
+        raise Problem(Code.ABORTED, reason, why_kept(sync))
