@@ -1,5 +1,6 @@
 """ConnectionService: what is kept of a connection, and what is told of it."""
 
+import json
 from typing import Any
 
 import grpc
@@ -264,3 +265,13 @@ async def test_credentials_for_the_same_place_move_nothing(
     assert (await shop.trigger()).counts.unchanged == 1
     assert list((await shop.sync()).former_places) == []
     assert recorder.calls("remove") == []
+
+
+async def test_credentials_have_a_size_that_lists_can_bear(service: Service) -> None:
+    await service.add_project()
+    given = {"server": "s" * 65_536, "token": TOKEN}
+    fields = await invalid_fields(service.connect(credentials=given))
+    size = len(json.dumps(given))
+    assert fields == {
+        "connection.credentials": f"must have at most 65536 bytes as JSON, has {size}"
+    }

@@ -1,9 +1,11 @@
 """SecretSyncService: creating secret syncs, and what is shown of them."""
 
+import json
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from recording_destination import Recorder
 from refusals import invalid_fields, refused
 from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, Service, struct
@@ -57,6 +59,19 @@ async def test_create_with_everything(shop: Service, recorder: Recorder) -> None
     assert recorder.held["here"] == {"dev:K": "v"}
     (asked, *_) = (each for each in recorder.calls("validate") if each.config)
     assert (asked.config.place, asked.config.labels) == ("here", ["a", "b"])
+
+
+async def test_a_configuration_has_a_size_that_lists_can_bear(shop: Service) -> None:
+    def config(size: int) -> Struct:
+        rest = len(json.dumps({"place": "here", "labels": [""]}))
+        return struct({"place": "here", "labels": ["x" * (size - rest)]})
+
+    fields = await invalid_fields(shop.add_sync(destination_config=config(65537)))
+    assert fields == {
+        "secret_sync.destination_config": "must have at most 65536 bytes as JSON, has 65537"
+    }
+    created = await shop.add_sync(destination_config=config(65536))
+    assert created.destination_config == config(65536)
 
 
 async def test_create_with_defaults(shop: Service) -> None:

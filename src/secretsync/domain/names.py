@@ -1,8 +1,11 @@
 """Resource names and the rules for what may be in a slug, a path, a key or a text."""
 
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from secretsync.domain.problems import Violations
 
@@ -13,6 +16,8 @@ MAX_PATH = 255
 MAX_KEY = 255
 MAX_VALUE_BYTES = 64 * 1024
 MAX_REQUEST_ID = 64
+MAX_OBJECT_BYTES = 64 * 1024
+"""Of what is free in its shape, as JSON: a page of 50 must fit into the 4 MiB that clients take."""
 
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PATH_PART = re.compile(r"[A-Za-z0-9_.-]{1,63}")
@@ -83,6 +88,14 @@ def value_complaint(value: str) -> str | None:
         return "must be valid unicode: it has half of a surrogate pair"
     if size > MAX_VALUE_BYTES:
         return f"must have at most {MAX_VALUE_BYTES} bytes of UTF-8, has {size}"
+    return None
+
+
+def object_complaint(values: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the size of a JSON object, or None; tells nothing else of it."""
+    size = len(json.dumps(dict(values), ensure_ascii=False).encode())
+    if size > MAX_OBJECT_BYTES:
+        return f"must have at most {MAX_OBJECT_BYTES} bytes as JSON, has {size}"
     return None
 
 

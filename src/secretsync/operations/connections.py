@@ -60,6 +60,7 @@ async def prove_credentials(
     Raises:
         Problem: see `ConnectionService` in the API.
     """
+    violations.check("connection.credentials", names.object_complaint(credentials))
     model = app.registry.parse_credentials(
         destination, method, credentials, "connection.credentials", violations
     )

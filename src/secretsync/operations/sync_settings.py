@@ -81,6 +81,9 @@ def check_plain(parent: str, settings: SyncSettings, violations: Violations) -> 
     )
     interval = timedelta(seconds=settings.options.drift_interval)
     violations.check(f"{top}.sync_options.drift_interval", schedules.interval_complaint(interval))
+    violations.check(
+        f"{top}.destination_config", names.object_complaint(settings.destination_config)
+    )
     if settings.schedule:
         for name, complaint in schedules.complaints(settings.schedule):
             violations.add(f"{top}.schedule.{name}".rstrip("."), complaint)

@@ -66,7 +66,8 @@ class Connection(_message.Message):
     @_builtins.property
     def credentials(self) -> _struct_pb2.Struct:
         """Credentials in the shape of the method's schema (Destination.methods), lowerCamelCase, e.g.
-        {"instanceUrl": "https://octopus.example", "apiKey": "API-..."}. Input only, replaced whole.
+        {"instanceUrl": "https://octopus.example", "apiKey": "API-..."}. At most 64 KiB as JSON. Input
+        only, replaced whole.
         """
 
     @_builtins.property

@@ -723,7 +723,7 @@ class SecretSync(_message.Message):
     @_builtins.property
     def destination_config(self) -> _struct_pb2.Struct:
         """Where they go, in the shape of the destination's schema (Destination.config_schema),
-        lowerCamelCase. Required; replaced whole.
+        lowerCamelCase; at most 64 KiB as JSON. Required; replaced whole.
         """
 
     @_builtins.property
