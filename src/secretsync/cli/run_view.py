@@ -11,7 +11,7 @@ from secretsync.cli.exit_codes import ExitCode
 from secretsync.cli.names import short_name
 from secretsync.cli.output import print_fields, print_message, print_table, say
 from secretsync.cli.plan_view import print_plan
-from secretsync.cli.waiting import ENDED, describe
+from secretsync.cli.waiting import MOVING, describe
 from secretsync.cli.words import (
     bytes_text,
     duration_text,
@@ -172,15 +172,15 @@ def _summary(run: SyncRun) -> list[tuple[str, str]]:
     fields = [("Run", run.name), ("Action", action_text(run)), ("Trigger", trigger_text(run))]
     if run.requester:
         fields.append(("Requester", run.requester))
-    ended = run.state in ENDED
-    fields.append(("State", state_text(run) if ended else describe(run)))
+    rests = run.state not in MOVING
+    fields.append(("State", state_text(run) if rests else describe(run)))
     if message_text(run):
         fields.append(("Message", run.message))
     if run.error_reason:
         fields.append(("Reason", reason_text(run)))
     fields.append(("Attempts", f"{run.attempt} of {run.max_attempts}"))
     fields.append(("Queued", time_and_age(run.create_time)))
-    if ended:
+    if rests:
         fields.append(("Duration", span_text(run.start_time, run.finish_time)))
         fields.append(("Keys", counts_text(run)))
     if run.http_requests:

@@ -16,12 +16,8 @@ from secretsync.cli.streams import Backoff, can_pass
 from secretsync.cli.text import printable
 from secretsync.cli.words import age_text, enum_text
 from secretsync.v1.secret_sync_service_pb2 import (
-    RUN_STATE_AWAITING_APPROVAL,
-    RUN_STATE_FAILED,
-    RUN_STATE_PARTIALLY_SUCCEEDED,
     RUN_STATE_PENDING,
     RUN_STATE_RUNNING,
-    RUN_STATE_SUCCEEDED,
     SYNC_CHANGE_SYNCED,
     GetSyncRunRequest,
     RunState,
@@ -29,20 +25,12 @@ from secretsync.v1.secret_sync_service_pb2 import (
     WatchSecretSyncsRequest,
 )
 
-ENDED = frozenset(
-    {
-        RUN_STATE_SUCCEEDED,
-        RUN_STATE_FAILED,
-        RUN_STATE_PARTIALLY_SUCCEEDED,
-        RUN_STATE_AWAITING_APPROVAL,
-    }
-)
-"""The states that a run does not leave by itself."""
+MOVING = frozenset({RUN_STATE_PENDING, RUN_STATE_RUNNING})
+"""The states that a run leaves by itself. A run in any other has ended, or waits for somebody."""
 PATIENCE = 60.0
 """Seconds for which a server that has gone away is waited for, e.g. while it is restarted."""
 _SLACK = 0.05
-MOVING = frozenset({RUN_STATE_PENDING, RUN_STATE_RUNNING})
-"""The states that a run leaves by itself. A run in any other has ended, or waits for somebody."""
+"""Seconds by which gRPC's clock and ours may differ."""
 
 
 def wait_for_run(client: Client, name: str) -> SyncRun:
@@ -129,7 +117,6 @@ class _Wait:
         Raises:
             CliError: the time is up, the server has been away for too long, or `error` itself.
         """
-        # gRPC's clock and ours need not agree to the millisecond.
         if self._left() < _SLACK:
             raise _left_alone(
                 f"the run did not end within {self._client.state.wait_timeout:g} s",

@@ -9,9 +9,8 @@ from secretsync.adapter import DestinationInfo, LedgerEntry
 from secretsync.domain.entities import OverlapPolicy
 from secretsync.domain.key_schema import KeySchema, can_collide
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.domain.texts import MAX_LISTED, listed
 
-MAX_TOLD = 10
-"""How many overlaps, and names of each, are told in warnings and refusals."""
 _PROBE = "A"
 """A name that every configuration has an identity of."""
 
@@ -207,19 +206,14 @@ def told(overlap: Overlap) -> str:
 
 
 def _listed_names(overlap: Overlap) -> str:
-    return _listed([each.name for each in overlap.keys])
-
-
-def _listed(items: Sequence[str]) -> str:
-    more = len(items) - MAX_TOLD
-    return ", ".join(items[:MAX_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return listed([each.name for each in overlap.keys])
 
 
 def warnings_of(overlaps: Sequence[Overlap]) -> tuple[str, ...]:
     """Return overlaps in words, one text for each, the last one for those that are too many."""
-    more = len(overlaps) - MAX_TOLD
+    more = len(overlaps) - MAX_LISTED
     last = [f"It overlaps {more} more syncs."] if more > 0 else []
-    return (*(f"{told(each)}." for each in overlaps[:MAX_TOLD]), *last)
+    return (*(f"{told(each)}." for each in overlaps[:MAX_LISTED]), *last)
 
 
 def check_policy(policy: OverlapPolicy, overlaps: Sequence[Overlap]) -> None:
@@ -243,6 +237,6 @@ def check_policy(policy: OverlapPolicy, overlaps: Sequence[Overlap]) -> None:
 
 def _metadata(refused: Sequence[Overlap], names: Sequence[str]) -> Mapping[str, str]:
     return {
-        "secret_syncs": _listed([each.other for each in refused]),
-        "keys": _listed(sorted(set(names))),
+        "secret_syncs": listed([each.other for each in refused]),
+        "keys": listed(sorted(set(names))),
     }

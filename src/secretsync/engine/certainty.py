@@ -6,9 +6,9 @@ from secretsync.adapter import LedgerEntry
 from secretsync.domain.attempts import AttemptOutcome, RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, RunState, SecretSync, SyncRun
 from secretsync.store.protocol import Transaction
+from secretsync.store.run_tables import AFTER_ALL_RUNS
 
 AT_A_TIME = 20
-NEWEST = 2**62
 DONE = frozenset({RunState.SUCCEEDED, RunState.PARTIALLY_SUCCEEDED})
 """The states of runs whose last attempt came to a result."""
 WRITING = frozenset({RunAction.SYNC, RunAction.REMOVE})
@@ -42,7 +42,7 @@ def may_be_in_flight(tx: Transaction, run: SyncRun) -> bool:
             return True
         if _came_to_a_result(run.attempts[-2:-1]):
             return False
-    before = NEWEST
+    before = AFTER_ALL_RUNS
     while found := tx.runs.list(run.sync_uid, before, AT_A_TIME, WRITING_RUNS):
         for other in found:
             # One that a newer run replaced while it waited has never begun.

@@ -7,6 +7,7 @@ from datetime import datetime
 from secretsync.adapter import Action, ChangeKind, PlanRequest, SecretValue, SyncRequest
 from secretsync.domain.drift import Drifted, after_check, find_drift
 from secretsync.domain.entities import RunOutcome, RunState, RunTrigger, SyncRun
+from secretsync.domain.texts import listed
 from secretsync.engine.key_states import save_changes
 from secretsync.engine.plan_only import refuse
 from secretsync.engine.work import Work
@@ -20,7 +21,6 @@ UNSETTLED = (
 )
 NO_SOURCE = "nothing was compared: the source folder does not exist any more"
 NO_DRIFT = "nothing has drifted"
-_MAX_NAMED = 10
 _CHANGES = (Action.CREATED, Action.UPDATED, Action.DELETED, Action.FAILED)
 
 
@@ -42,9 +42,7 @@ class Findings:
         """Return it for people."""
         if not self.drifted:
             return self.note or NO_DRIFT
-        names = sorted(each.name for each in self.drifted)
-        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-        return f"{len(names)} drifted: {', '.join(names[:_MAX_NAMED])}{more}"
+        return f"{len(self.drifted)} drifted: {listed(sorted(each.name for each in self.drifted))}"
 
 
 async def look_for_drift(registry: Registry, work: Work, request: SyncRequest) -> Findings:

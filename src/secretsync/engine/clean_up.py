@@ -12,11 +12,11 @@ from secretsync.domain.former_places import ARRIVAL, FormerPlace, may_run, pause
 from secretsync.domain.problems import Reason
 from secretsync.domain.requester import requester
 from secretsync.domain.runs import RetryPolicy
+from secretsync.domain.texts import listed
 from secretsync.engine.report import shortened
 from secretsync.engine.unwanted import end_waiting
 from secretsync.store.protocol import Transaction
 
-_NAMES_TOLD = 10
 _AGAIN = "will try again what failed: "
 
 
@@ -171,14 +171,13 @@ def ended_clean_up(run: SyncRun, left: list[LedgerEntry], told: str) -> SyncRun:
     )
     if not left:
         return ended
-    names = sorted({entry.name for entry in left})
-    more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
+    names = listed(sorted({entry.name for entry in left}))
     return replace(
         ended,
         state=RunState.FAILED,
         error_reason=Reason.CLEAN_UP_FAILED,
-        message=f"not everything could be removed: {', '.join(names[:_NAMES_TOLD])}{more} may"
-        " still be there. Let the credentials see it, or forget the former place",
+        message=f"not everything could be removed: {names} may still be there. Let the credentials"
+        " see it, or forget the former place",
     )
 
 

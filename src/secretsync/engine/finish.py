@@ -17,6 +17,7 @@ from secretsync.domain.runs import (
     still_due,
     supersede,
 )
+from secretsync.domain.texts import listed
 from secretsync.engine.attempts import ended_attempt, outcome_of, with_traffic
 from secretsync.engine.cancelling import how_far
 from secretsync.engine.checks import end_check, forget_uneventful
@@ -251,13 +252,12 @@ def _keep_sync(tx: Transaction, run: SyncRun, result: RunResult) -> SyncRun:
 
     With the sync its ledger would go, and nobody would know any more whose the rest is.
     """
-    left = sorted({entry.name for entry in result.ledger})
-    more = f" and {len(left) - 10} more" if len(left) > 10 else ""  # noqa: PLR2004
+    left = listed(sorted({entry.name for entry in result.ledger}))
     ended = replace(
         run,
         state=RunState.FAILED,
-        message=f"not everything could be removed: {', '.join(left[:10])}{more} may still be there."
-        " Let the credentials see it and try again, or delete the sync without removing secrets",
+        message=f"not everything could be removed: {left} may still be there. Let the credentials"
+        " see it and try again, or delete the sync without removing secrets",
         error_reason=Reason.REMOVAL_FAILED,
         lease_until=None,
     )

@@ -16,8 +16,6 @@ from secretsync.engine.work import Preparation, Work
 from secretsync.registry import Registry
 from secretsync.store.protocol import Transaction
 
-AFTER_ALL_OTHERS = 2**62
-
 
 class Planning:
     """One plan in the making: what its run would work with, as it was in one transaction.
@@ -84,7 +82,6 @@ def _would_be_run(sync: SecretSync, action: RunAction, now: datetime) -> SyncRun
     """Return the run that would begin now, which is stored nowhere."""
     return SyncRun(
         uid="plan",
-        seq=AFTER_ALL_OTHERS,
         sync_uid=sync.uid,
         sync_name=sync.name,
         action=action,

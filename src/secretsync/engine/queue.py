@@ -15,8 +15,9 @@ from secretsync.domain.runs import (
     still_due,
     supersede,
 )
-from secretsync.engine.certainty import NEWEST, WRITING_RUNS
+from secretsync.engine.certainty import WRITING_RUNS
 from secretsync.store.protocol import Transaction
+from secretsync.store.run_tables import AFTER_ALL_RUNS
 
 NO_TIME = timedelta(0)
 
@@ -83,7 +84,7 @@ def enqueue(
     if running and may_join_running(running, action, trigger):
         return running
     run = _new_run(sync, action, trigger, now, terms)
-    run = replace(run, not_before=_due(tx, sync, NEWEST, trigger, change_interval, now))
+    run = replace(run, not_before=_due(tx, sync, AFTER_ALL_RUNS, trigger, change_interval, now))
     if waiting:
         tx.runs.update(supersede(waiting, by=run, now=now))
     return tx.runs.insert(run)
@@ -230,7 +231,7 @@ def _enqueue_approved(
             approved_fingerprint=fingerprint,
             override_guards=planned.override_guards or wanted.override_guards,
         )
-        [newest] = tx.runs.list(wanted.sync_uid, NEWEST, 1, WRITING_RUNS)
+        [newest] = tx.runs.list(wanted.sync_uid, AFTER_ALL_RUNS, 1, WRITING_RUNS)
         if newest.uid == planned.uid:
             if waiting:
                 # A check, which is answered by whatever else is done.

@@ -15,6 +15,7 @@ from secretsync.domain.entities import Connection, Project, RunTrigger
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import Code, Problem, Reason, Violations, already_exists, in_use
 from secretsync.domain.sealing import credentials_context
+from secretsync.domain.texts import listed
 from secretsync.engine.clean_up import end_forbidden
 from secretsync.engine.sealed import credentials_text, stored_credentials
 from secretsync.operations import lookups
@@ -256,12 +257,12 @@ def delete_connection(tx: Transaction, name: str, etag: str) -> None:
     check_etag(connection, etag)
     users = [each.name for each in tx.syncs.using_connection(connection.uid)]
     if users:
-        raise in_use(name, f"{name} is used by {', '.join(users[:10])}: delete them first", users)
+        raise in_use(name, f"{name} is used by {listed(users)}: delete them first", users)
     left = {place.sync_uid for place in tx.former_places.using_connection(connection.uid)}
     users = [sync.name for uid in sorted(left) if (sync := tx.syncs.by_uid(uid))]
     if users:
-        message = f"{name} leads to former places of {', '.join(users[:10])}, which are not clean"
-        raise in_use(name, f"{message} yet: wait for that, or forget them first", users)
+        message = f"{name} leads to former places of {listed(users)}, which are not clean yet"
+        raise in_use(name, f"{message}: wait for that, or forget them first", users)
     tx.connections.delete(connection.uid)
 
 

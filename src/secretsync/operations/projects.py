@@ -9,6 +9,7 @@ from secretsync.domain import names
 from secretsync.domain.entities import Environment, Project
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import Violations, already_exists, in_use
+from secretsync.domain.texts import listed
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.paging import Page, PageRequest, close_page
@@ -151,7 +152,7 @@ def delete_environment(tx: Transaction, name: str, etag: str, *, force: bool) ->
     users = [each.name for each in tx.syncs.using_environment(environment.uid)]
     users += [each.name for each in tx.imports.from_environment(environment.uid)]
     if users:
-        raise in_use(name, f"{name} is used by {', '.join(users[:10])}: delete them first", users)
+        raise in_use(name, f"{name} is used by {listed(users)}: delete them first", users)
     if tx.secrets.any_in_environment(environment.uid) and not force:
         raise in_use(name, f"{name} holds secrets: delete them first, or set force", [name])
     tx.environments.delete(environment.uid)

@@ -26,8 +26,8 @@ from secretsync.operations.paging import Page, PageRequest, close_page
 from secretsync.operations.pauses import pauses_of, pauses_of_run
 from secretsync.operations.sync_settings import import_unsupported
 from secretsync.store.protocol import Transaction
+from secretsync.store.run_tables import AFTER_ALL_RUNS
 
-NEWEST = 2**62
 LOOK_BACK = 100
 
 
@@ -104,7 +104,7 @@ def list_runs(
     names.SECRET_SYNC.check("parent", parent, violations)
     if only.created_from and only.created_before and only.created_before <= only.created_from:
         violations.add("end_create_time", "must be later than start_create_time")
-    size, (before,) = request.open(scope, [NEWEST], violations)
+    size, (before,) = request.open(scope, [AFTER_ALL_RUNS], violations)
     sync = lookups.secret_sync(tx, "parent", parent)
     found = tx.runs.list(sync.uid, int(before), size + 1, only)
     return close_page(found, size, scope, lambda each: [each.seq])
@@ -232,6 +232,6 @@ def _failed_deletion(tx: Transaction, first: SyncRun) -> tuple[bool, SyncRun | N
 
 def _newest_failure(tx: Transaction, first: SyncRun) -> SyncRun:
     """Return the run of a deletion that failed, of those that followed the first."""
-    runs = tx.runs.list(first.sync_uid, NEWEST, LOOK_BACK)
+    runs = tx.runs.list(first.sync_uid, AFTER_ALL_RUNS, LOOK_BACK)
     failed = [run for run in runs if run.delete_sync and run.state is not RunState.SUCCEEDED]
     return failed[0] if failed else first

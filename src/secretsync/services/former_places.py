@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from secretsync.domain.entities import SecretSync
 from secretsync.operations.former_places import PlaceStatus
+from secretsync.services.runs import reason_number
 from secretsync.services.translate import struct, timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
-from secretsync.v1.error_reason_pb2 import ErrorReason
 
 
 def former_place_messages(sync: SecretSync, places: Sequence[PlaceStatus]) -> list[pb.FormerPlace]:
@@ -26,10 +26,6 @@ def _message(sync: SecretSync, status: PlaceStatus) -> pb.FormerPlace:
         destination_names=status.names,
         last_run=status.last_run.name if status.last_run else "",
         message=status.message,
-        error_reason=(
-            ErrorReason.Value(f"ERROR_REASON_{status.error_reason}")
-            if status.error_reason
-            else ErrorReason.ERROR_REASON_UNSPECIFIED
-        ),
+        error_reason=reason_number(status.error_reason),
         next_attempt_time=timestamp(status.next_attempt_time),
     )

@@ -77,7 +77,7 @@ def run_message(
         trigger=TRIGGERS[run.trigger],
         state=STATES[run.state],
         message=_message(run, pauses),
-        error_reason=_reason(run.error_reason),
+        error_reason=reason_number(run.error_reason),
         attempt=run.attempt,
         max_attempts=max_attempts,
         create_time=timestamp(run.create_time),
@@ -129,7 +129,7 @@ def _attempt_message(attempt: RunAttempt) -> pb.RunAttempt:
         start_time=timestamp(attempt.start_time),
         finish_time=timestamp(attempt.finish_time),
         outcome=ATTEMPT_OUTCOMES[attempt.outcome],
-        error_reason=_reason(attempt.error_reason),
+        error_reason=reason_number(attempt.error_reason),
         message=attempt.message,
         http_request_count=attempt.traffic.requests,
         request_bytes=attempt.traffic.request_bytes,
@@ -137,7 +137,8 @@ def _attempt_message(attempt: RunAttempt) -> pb.RunAttempt:
     )
 
 
-def _reason(reason: Reason | None) -> "ErrorReason.ValueType":
+def reason_number(reason: Reason | None) -> "ErrorReason.ValueType":
+    """Return a reason as the API has it; UNSPECIFIED for none."""
     if reason is None:
         return ErrorReason.ERROR_REASON_UNSPECIFIED
     return ErrorReason.Value(f"ERROR_REASON_{reason}")

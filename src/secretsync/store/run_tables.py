@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from secretsync.domain.attempts import RunAttempt
 from secretsync.domain.entities import RunAction, RunFilter, SyncRun
 from secretsync.domain.watching import Position, SyncEvent, WatchScope
+
+AFTER_ALL_RUNS: Final = 2**62
+"""A `seq` that is greater than that of any run."""
 
 
 class RunTable(Protocol):

@@ -9,7 +9,6 @@ from secretsync.adapter import AdapterModel, DestinationInfo, LedgerEntry
 from secretsync.domain.entities import OverlapPolicy
 from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.overlaps import (
-    MAX_TOLD,
     Overlap,
     OverlapFinder,
     OverlapKey,
@@ -21,6 +20,7 @@ from secretsync.domain.overlaps import (
     worst_first,
 )
 from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.domain.texts import MAX_LISTED
 
 ME, OTHER = "projects/shop/secretSyncs/me", "projects/bank/secretSyncs/other"
 
@@ -199,7 +199,7 @@ def overlap(kind: OverlapKind, other: str = OTHER, *names: str, enabled: bool = 
         (overlap(OverlapKind.SCOPE, OTHER, "A"), ["applies too (s): A.", "up to the destination"]),
         (overlap(OverlapKind.POSSIBLE, enabled=False), [f"{OTHER} (disabled) "]),
         (
-            overlap(OverlapKind.COLLISION, OTHER, *(f"K{i:02}" for i in range(MAX_TOLD + 5))),
+            overlap(OverlapKind.COLLISION, OTHER, *(f"K{i:02}" for i in range(MAX_LISTED + 5))),
             ["K00, ", "K09 and 5 more."],
         ),
     ],
@@ -211,10 +211,10 @@ def test_words_for_people(found: Overlap, words: list[str]) -> None:
 
 
 def test_warnings_are_as_many_as_people_read() -> None:
-    some = [overlap(OverlapKind.POSSIBLE)] * MAX_TOLD
-    assert len(warnings_of(some)) == MAX_TOLD
+    some = [overlap(OverlapKind.POSSIBLE)] * MAX_LISTED
+    assert len(warnings_of(some)) == MAX_LISTED
     many = warnings_of([*some, *some[:2]])
-    assert len(many) == MAX_TOLD + 1
+    assert len(many) == MAX_LISTED + 1
     assert many[-1] == "It overlaps 2 more syncs."
     assert warnings_of([]) == ()
 
