@@ -121,6 +121,30 @@ async def test_to_another_project_and_back(synced: Service, sets: Sets) -> None:
     assert sets.names(SHOP_SET) == []
 
 
+async def test_a_wrong_move_and_back_deletes_nothing_of_others(
+    octopus: Service, sandbox: Sandbox, sets: Sets
+) -> None:
+    """A key schema claims what it matches on the first run at a place, not on each return."""
+    await octopus.put({"TOKEN": "hunter2"})
+    options = pb.SyncOptions(key_schema="App.{{secretKey}}")
+    await octopus.add_sync(destination_config=struct(SHOP), sync_options=options)
+    await octopus.quiet()
+    theirs = {**THEIRS, "Id": "5eed0000-0000-4000-8000-000000000098", "Scope": {}}
+    rows = sandbox.inspect(SHOP_SET)["Variables"]
+    sandbox.put_variables(SHOP_SET, [*rows, {**theirs, "Name": "App.BY_HAND"}])
+    sandbox.fault("status", status=403, method="PUT", path="Projects-2/variables$", times=None)
+    for config in (BILLING, SHOP, BILLING, SHOP):
+        await octopus.update_sync(["destination_config"], destination_config=struct(config))
+        await octopus.quiet()
+    assert sets.names(SHOP_SET) == ["App.BY_HAND", "App.TOKEN"]
+    sandbox.clear_faults()
+    rows = sandbox.inspect(BILLING_SET)["Variables"]
+    sandbox.put_variables(BILLING_SET, [*rows, {**theirs, "Name": "App.OLD"}])
+    await lead(octopus, BILLING)
+    # Where it has never been, its first run overwrites what the schema says is its own.
+    assert (sets.names(SHOP_SET), sets.names(BILLING_SET)) == (["App.BY_HAND"], ["App.TOKEN"])
+
+
 async def test_to_a_library_set_and_back(synced: Service, sets: Sets) -> None:
     await lead(synced, LIBRARY)
     assert (sets.names(SHOP_SET), sets.names(LIBRARY_SET)) == ([], ["DB.Name", "TOKEN"])

@@ -53,12 +53,13 @@ def first_run_claims(sync: SecretSync) -> Callable[[str], bool]:
     """Return the rule for what a run may delete although the ledger does not list it.
 
     Nothing, unless it is the first run of a sync that overwrites the destination, may delete, and
-    has a key schema: then what the schema could have named. Without a key schema every name would
+    has a key schema: then what the schema could have named. A sync that was led back to a place
+    where a run had succeeded has had its first run there. Without a key schema every name would
     match, and what others made would be lost; whoever wants that writes `{{secretKey}}`.
     """
     options = sync.options
     claiming = (
-        not sync.initialized
+        not (sync.initialized or sync.was_here)
         and bool(options.key_schema)
         and not options.disable_secret_deletion
         and options.initial_sync_behavior is InitialSyncBehavior.OVERWRITE_DESTINATION

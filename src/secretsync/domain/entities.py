@@ -176,8 +176,9 @@ class SecretSync:
     """A secret sync.
 
     `target_key` names the document that it writes to; `initialized` tells whether a run has
-    succeeded since the sync began to write there. `next_run_time` is when its schedule is due, None
-    if it has none or is disabled, and `next_check_time` when drift is looked for; `clock_time` is
+    succeeded since the sync began to write there, and `was_here` whether one had before the sync
+    was led elsewhere and back. `next_run_time` is when its schedule is due, None if it has none or
+    is disabled, and `next_check_time` when drift is looked for; `clock_time` is
     when these were set, by the clock of that time.
     `key_counts` tells how many keys are in each state, and `drift_time` since when some have been
     DRIFTED; neither is changed with the sync, but with its keys.
@@ -205,6 +206,7 @@ class SecretSync:
     clock_time: datetime | None = None
     target_key: str
     initialized: bool = False
+    was_here: bool = False
     key_counts: Mapping[KeyState, int] = field(default_factory=dict)
     drift_time: datetime | None = None
     version: int = 1

@@ -34,6 +34,7 @@ class FormerPlace:
         sealed_credentials: the encrypted JSON of the credentials that led there, kept only while
             those of the connection lead elsewhere; empty otherwise.
         leave_time: when the sync was led elsewhere.
+        initialized: whether a run had succeeded there.
         failures: how many clean-ups were given up in a row.
     """
 
@@ -49,6 +50,7 @@ class FormerPlace:
     method: str
     sealed_credentials: bytes = b""
     leave_time: datetime
+    initialized: bool = False
     failures: int = 0
 
     def describe(self) -> str:

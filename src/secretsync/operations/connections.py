@@ -243,8 +243,7 @@ def _retarget(app: App, tx: Transaction, before: Connection, connection: Connect
         target_key = info.target_key(config, connection.instance)
         if target_key == sync.target_key:
             continue
-        move(app, tx, sync, before, target_key, "these credentials lead")
-        moved = replace(sync, target_key=target_key, initialized=False)
+        moved = move(app, tx, sync, before, target_key, "these credentials lead")
         tx.syncs.update(moved)
         end_forbidden(tx, moved, app.clock())
         queue_sync(app, tx, moved, RunTrigger.UPDATE)

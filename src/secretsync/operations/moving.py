@@ -21,18 +21,21 @@ def move(
     connection: Connection,
     target_key: str,
     what: str,
-) -> None:
+) -> SecretSync:
     """Make the place that a sync leads to a former one, if anything of it is there.
 
     If the sync has been at the new place before, what it left there becomes its ledger again.
 
     Args:
         app: the parts to work with.
-        tx: the transaction, which is to store the sync with the new target key.
+        tx: the transaction, which is to store what is returned.
         sync: the sync as it was so far.
         connection: its connection as it was so far.
         target_key: of the place that the sync is led to.
         what: what leads it there, for people, e.g. `this change leads`.
+
+    Returns:
+        The sync, which leads to the new target key.
 
     Raises:
         Problem: FAILED_PRECONDITION (RESOURCE_IN_USE): a run is under way at one of the places, or
@@ -54,6 +57,7 @@ def move(
             target_key=sync.target_key,
             method=connection.method,
             leave_time=app.clock(),
+            initialized=sync.initialized or sync.was_here,
         )
         tx.former_places.insert(place)
         tx.former_places.ledger.replace(place.uid, left)
@@ -64,6 +68,8 @@ def move(
             app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL)
     found = _taken_up(app, tx, sync, returning) if returning else []
     tx.ledger.replace(sync.uid, found)
+    was_here = returning is not None and returning.initialized
+    return replace(sync, target_key=target_key, initialized=False, was_here=was_here)
 
 
 def _check_movable(

@@ -135,16 +135,14 @@ def update_secret_sync(
     target_key = sync.target_key
     if proved.is_elsewhere:
         target_key = _target_key(app, tx, resolved.connection, proved.settings)
-    moved = target_key != sync.target_key
-    if moved:
+    led = sync
+    if target_key != sync.target_key:
         connection = tx.connections.by_uid(sync.connection_uid) or resolved.connection
-        move(app, tx, sync, connection, target_key, "this change leads")
+        led = move(app, tx, sync, connection, target_key, "this change leads")
     changed = replace(
-        sync,
+        led,
         version=sync.version + 1,
         update_time=app.clock(),
-        target_key=target_key,
-        initialized=sync.initialized and not moved,
         **_fields(resolved, proved.settings),
     )
     changed = keep_times(changed, sync, changed.update_time)

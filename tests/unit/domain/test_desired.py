@@ -87,6 +87,7 @@ class TestFirstRunClaims:
 
     def test_a_later_run_claims_nothing(self) -> None:
         assert not first_run_claims(replace(self.claiming, initialized=True))("APP_OLD_dev")
+        assert not first_run_claims(replace(self.claiming, was_here=True))("APP_OLD_dev")
 
     def test_without_a_schema_nothing_is_claimed(self) -> None:
         options = replace(self.claiming.options, key_schema="")
