@@ -8,17 +8,17 @@ that is committed is told, whatever became of the process that committed it.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from secretsync.domain.entities import SecretSync, SyncRun
+from secretsync.domain.entities import SecretSync
 from secretsync.domain.problems import Code, Problem, Reason, Violations, not_found
-from secretsync.domain.watching import EventKind, Position, SyncEvent, WatchScope, scope_of
-from secretsync.engine.protocol import Progress
+from secretsync.domain.watching import Position, SyncEvent, WatchScope, scope_of
 from secretsync.operations.app import App
-from secretsync.operations.paging import make_token, read_token
+from secretsync.operations.changes import KINDS, Change, ChangeKind, Place, cursor_of, place_of
 from secretsync.store.protocol import Transaction
+
+if TYPE_CHECKING:
+    from secretsync.engine.protocol import Progress
 
 PAGE = 50
 """How many syncs or events are read at a time."""
@@ -28,66 +28,6 @@ PROGRESS_PAUSE = 0.5
 """Seconds between two messages of progress at least."""
 
 S = TypeVar("S")
-
-
-class ChangeKind(StrEnum):
-    """What a message of a stream tells."""
-
-    PRESENT = "present"
-    SYNCED = "synced"
-    CREATED = "created"
-    UPDATED = "updated"
-    DELETED = "deleted"
-    RUN = "run"
-    PROGRESS = "progress"
-    KEEP_ALIVE = "keep-alive"
-
-
-_KINDS = {
-    EventKind.SYNC_CREATED: ChangeKind.CREATED,
-    EventKind.SYNC_UPDATED: ChangeKind.UPDATED,
-    EventKind.SYNC_DELETED: ChangeKind.DELETED,
-    EventKind.RUN_CHANGED: ChangeKind.RUN,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Generic[S]):
-    """One message of a stream.
-
-    Attributes:
-        kind: what it tells.
-        cursor: stands for all that has been told up to and including this.
-        time: when it happened, for what has happened.
-        sync_name: the sync, unless the message is about none.
-        sync_uid: its uid.
-        sync: the sync as it is shown now; None if it has been deleted.
-        run: the run as the change left it.
-        progress: how far the run has come.
-    """
-
-    kind: ChangeKind
-    cursor: str
-    time: datetime | None = None
-    sync_name: str = ""
-    sync_uid: str = ""
-    sync: S | None = None
-    run: SyncRun | None = None
-    progress: Progress | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """How far a stream has come.
-
-    Attributes:
-        position: all events up to here have been told, or are part of the present state.
-        listed: (project uid, slug) of the last sync whose present state has been told; empty texts
-            when all of them have been.
-    """
-
-    position: Position
-    listed: tuple[str, str] = ("", "")
 
 
 async def watch(
@@ -110,7 +50,7 @@ async def watch(
     scope = scope_of(parent, violations)
     place = None
     if cursor:
-        place = _place_of(cursor, parent)
+        place = place_of(cursor, parent)
         if place is None:
             violations.add(
                 "cursor",
@@ -122,18 +62,6 @@ async def watch(
         stream = _Stream(app, parent, scope, show)
         async for change in stream.changes(place):
             yield change
-
-
-def _place_of(cursor: str, parent: str) -> _Place | None:
-    parts = read_token(cursor, _cursor_scope(parent), [0, "", "", ""])
-    if parts is None:
-        return None
-    seq, mark, project, slug = parts
-    return _Place(Position(int(seq), str(mark)), (str(project), str(slug)))
-
-
-def _cursor_scope(parent: str) -> str:
-    return f"changes of {parent}"
 
 
 class _Stream(Generic[S]):
@@ -151,19 +79,19 @@ class _Stream(Generic[S]):
         self._scope = scope
         self._show = show
         self._now = asyncio.get_running_loop().time
-        self._place = _Place(Position())
+        self._place = Place(Position())
         # What has been told of each attempt, by run and claim.
         self._told: dict[tuple[str, int], Progress] = {}
         self._told_at = 0.0
         self._is_progress_due = False
 
-    async def changes(self, place: _Place | None) -> AsyncGenerator[Change[S]]:
+    async def changes(self, place: Place | None) -> AsyncGenerator[Change[S]]:
         """Yield the present state, unless it has been told, then all changes.
 
         Args:
             place: how far an earlier stream has come; None for a new one.
         """
-        self._place = place or _Place(await self._app.read(self._begin))
+        self._place = place or Place(await self._app.read(self._begin))
         if place is None or place.listed != ("", ""):
             async for change in self._present():
                 yield change
@@ -214,7 +142,7 @@ class _Stream(Generic[S]):
                 )
             if len(page) < PAGE:
                 break
-        self._place = _Place(self._place.position)
+        self._place = Place(self._place.position)
         yield self._message(ChangeKind.SYNCED)
 
     def _read_present(self, tx: Transaction) -> Sequence[tuple[SecretSync, S]]:
@@ -240,16 +168,16 @@ class _Stream(Generic[S]):
             self._app.watchers.check_open()
             page = await self._app.read(self._read_news)
             for event, shown in page.events:
-                self._place = _Place(event.position)
+                self._place = Place(event.position)
                 yield self._message(
-                    _KINDS[event.kind],
+                    KINDS[event.kind],
                     time=event.time,
                     sync_name=event.sync_name,
                     sync_uid=event.sync_uid,
                     sync=shown,
                     run=event.run,
                 )
-            self._place = _Place(page.end)
+            self._place = Place(page.end)
             if page.is_missing:
                 raise self._missing()
             more = page.has_more
@@ -265,7 +193,7 @@ class _Stream(Generic[S]):
                 sync = tx.syncs.by_uid(event.sync_uid)
                 shown[event.sync_uid] = self._show(tx, sync) if sync else None
         return _Page(
-            events=[(each, shown[each.sync_uid]) for each in found if each.kind in _KINDS],
+            events=[(each, shown[each.sync_uid]) for each in found if each.kind in KINDS],
             # What others have caused lies behind, too: a position that is not carried along would
             # be pruned one day, though nothing was missed.
             end=found[-1].position if has_more else tx.events.newest(),
@@ -319,9 +247,7 @@ class _Stream(Generic[S]):
             )
 
     def _message(self, kind: ChangeKind, **fields: Any) -> Change[S]:  # noqa: ANN401
-        position, listed = self._place.position, self._place.listed
-        cursor = make_token(_cursor_scope(self._parent), [position.seq, position.mark, *listed])
-        return Change(kind=kind, cursor=cursor, **fields)
+        return Change(kind=kind, cursor=cursor_of(self._place, self._parent), **fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

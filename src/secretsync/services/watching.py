@@ -1,6 +1,6 @@
 """Messages of streams."""
 
-from secretsync.operations.watching import Change, ChangeKind
+from secretsync.operations.changes import Change, ChangeKind
 from secretsync.services.runs import run_message
 from secretsync.services.translate import timestamp
 from secretsync.v1 import secret_sync_service_pb2 as pb
