@@ -3,7 +3,7 @@
 from secretsync.domain.entities import RunAction, RunTrigger, SyncRun
 from secretsync.operations import lookups
 from secretsync.operations.app import App
-from secretsync.operations.plans import check_plans
+from secretsync.operations.capabilities import check_plans
 from secretsync.operations.runs import check_enabled
 from secretsync.store.protocol import Transaction
 

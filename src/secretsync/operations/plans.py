@@ -1,14 +1,14 @@
 """What a sync or removal would do, as a call that changes nothing."""
 
-from secretsync.adapter import Capability
 from secretsync.domain import names
 from secretsync.domain.entities import RunAction
 from secretsync.domain.plans import SyncPlan, fingerprint_complaint, moved_since
-from secretsync.domain.problems import Code, Problem, Reason, Violations
+from secretsync.domain.problems import Violations
 from secretsync.engine.gate import outdated
 from secretsync.engine.plans import Planning
 from secretsync.operations import lookups
 from secretsync.operations.app import App
+from secretsync.operations.capabilities import check_plans
 from secretsync.operations.destinations import call_destination
 from secretsync.store.protocol import Transaction
 
@@ -61,25 +61,3 @@ def _begin(app: App, tx: Transaction, name: str, action: RunAction) -> Planning:
     sync = lookups.secret_sync(tx, "name", name)
     check_plans(app, sync.destination)
     return Planning(app.registry, app.vault, tx, sync, action, app.clock())
-
-
-def check_plans(app: App, destination: str, consequence: str = "") -> None:
-    """Check that a destination makes plans.
-
-    Args:
-        app: the parts to work with.
-        destination: its name.
-        consequence: what it means if it does not, for people.
-
-    Raises:
-        Problem: FAILED_PRECONDITION (UNSUPPORTED).
-    """
-    info = app.registry.get(destination).info
-    if Capability.PLAN not in info.capabilities:
-        told = f"{info.title} does not support plans"
-        raise Problem(
-            Code.FAILED_PRECONDITION,
-            Reason.UNSUPPORTED,
-            f"{told}, {consequence}" if consequence else told,
-            metadata={"destination": info.name},
-        )

@@ -22,9 +22,9 @@ from secretsync.domain.problems import (
 from secretsync.engine.queue import NO_TERMS, RunTerms
 from secretsync.operations import lookups
 from secretsync.operations.app import App
+from secretsync.operations.capabilities import import_unsupported
 from secretsync.operations.paging import Page, PageRequest, close_page
 from secretsync.operations.pauses import pauses_of, pauses_of_run
-from secretsync.operations.sync_settings import import_unsupported
 from secretsync.store.protocol import Transaction
 from secretsync.store.run_tables import AFTER_ALL_RUNS
 

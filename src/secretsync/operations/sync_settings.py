@@ -5,23 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from secretsync.adapter import AdapterModel, Capability, ValidateRequest
+from secretsync.adapter import AdapterModel, ValidateRequest
 from secretsync.domain import guards, key_schema, names, schedules
-from secretsync.domain.drift import DriftPolicy
 from secretsync.domain.entities import (
     Connection,
     Environment,
     FolderRef,
-    InitialSyncBehavior,
     Project,
     SecretSync,
     SyncOptions,
 )
 from secretsync.domain.etags import check_etag
 from secretsync.domain.problems import (
-    Code,
-    Problem,
-    Reason,
     Violations,
     already_exists,
     not_found,
@@ -30,8 +25,8 @@ from secretsync.domain.schedules import Schedule
 from secretsync.engine.sealed import stored_credentials
 from secretsync.operations import lookups
 from secretsync.operations.app import App
+from secretsync.operations.capabilities import check_options
 from secretsync.operations.destinations import call_destination
-from secretsync.operations.plans import check_plans
 from secretsync.store.protocol import Transaction
 
 
@@ -143,46 +138,6 @@ def check_config(
     return connection.destination, model
 
 
-def _check_behavior(app: App, destination: str, settings: SyncSettings) -> None:
-    behavior = settings.options.initial_sync_behavior
-    if behavior is not InitialSyncBehavior.OVERWRITE_DESTINATION:
-        raise import_unsupported(app, destination)
-
-
-def _check_approval(app: App, destination: str, settings: SyncSettings) -> None:
-    """Refuse to wait for the approval of plans that a destination does not make."""
-    info = app.registry.get(destination).info
-    if settings.options.require_approval and Capability.PLAN not in info.capabilities:
-        raise Problem(
-            Code.FAILED_PRECONDITION,
-            Reason.UNSUPPORTED,
-            f"{info.title} does not support plans: leave sync_options.require_approval unset",
-            metadata={"destination": destination},
-        )
-
-
-def _check_drift_policy(
-    app: App, destination: str, settings: SyncSettings, before: SyncSettings | None = None
-) -> None:
-    """Check that drift can be looked for, if that is asked for and has not been before."""
-    policy = settings.options.drift_policy
-    if policy is DriftPolicy.OFF or (before and before.options.drift_policy is policy):
-        return
-    check_plans(app, destination, "without which drift cannot be seen: leave drift_policy OFF")
-
-
-def import_unsupported(app: App, destination: str) -> Problem:
-    """Return the problem of asking a destination for an import that it does not have."""
-    title = app.registry.get(destination).info.title
-    return Problem(
-        Code.FAILED_PRECONDITION,
-        Reason.UNSUPPORTED,
-        f"{title} does not support importing secrets: set initial_sync_behavior to"
-        " OVERWRITE_DESTINATION",
-        metadata={"destination": destination},
-    )
-
-
 async def prove_settings(
     app: App,
     parent: str,
@@ -212,8 +167,7 @@ async def prove_settings(
     if before and _destination_part(settings) == _destination_part(before):
         violations.raise_if_any()
         resolved = await app.read(lambda tx: resolve(tx, parent, settings, before))
-        _check_approval(app, resolved.connection.destination, settings)
-        _check_drift_policy(app, resolved.connection.destination, settings, before)
+        check_options(app, resolved.connection.destination, settings.options, before.options)
         return ProvedSettings(settings=settings, is_elsewhere=False)
 
     def check(tx: Transaction) -> tuple[str, AdapterModel | None, AdapterModel]:
@@ -229,9 +183,7 @@ async def prove_settings(
         )
 
     destination, config, credentials = await app.read(check)
-    _check_behavior(app, destination, settings)
-    _check_approval(app, destination, settings)
-    _check_drift_policy(app, destination, settings)
+    check_options(app, destination, settings.options)
     await call_destination(
         app,
         lambda basics: app.registry.validate(
