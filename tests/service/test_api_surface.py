@@ -15,7 +15,7 @@ from service_kit import SHOP, Service
 
 from secretsync.domain.entities import RunState
 from secretsync.domain.problems import Reason
-from secretsync.server import SERVICE_NAMES
+from secretsync.grpc_server import SERVICE_NAMES
 from secretsync.v1 import secret_sync_service_pb2 as sync_pb
 from secretsync.v1.error_reason_pb2 import ErrorReason
 

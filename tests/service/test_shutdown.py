@@ -17,7 +17,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from recording_destination import Recorder
 from service_kit import CONNECTION, PATIENCE, SYNC, Service, running, wait_for
 
-from secretsync.server import SERVICE_NAMES, RunningServer
+from secretsync.grpc_server import SERVICE_NAMES
+from secretsync.server import RunningServer
 from secretsync.v1 import connection_service_pb2 as connection_pb
 from secretsync.v1 import secret_sync_service_pb2 as pb
 from secretsync_octopus_deploy.sandbox.process import Sandbox
