@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from proof_faults import FAULTS, Fault
 from proof_program import IDLE, Program, program_of
-from proof_world import PATIENCE_SECONDS, Proof, Template, note_triggers
+from proof_stage import PATIENCE_SECONDS, Template
+from proof_world import Proof, note_triggers
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
 EXECUTIONS = {"ci": 100, "nightly": 1500}[PROFILE]
@@ -18,8 +19,11 @@ MET = {
     "a change was refused",
     "a run claimed again",
     "a run was retried",
+    "an approved plan was carried out",
     "a write at an old version was refused",
     "died",
+    "a former place was cleaned",
+    "a move was refused",
     "intent: fenced off",
     "partial success",
     "renewal refused",
@@ -57,11 +61,12 @@ def test_whatever_strikes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with asyncio.Runner() as runner:
         template = runner.run(Template.make(tmp_path / "template"))
         for number in range(first, EXECUTIONS):
-            proof = Proof(template, tmp_path / f"execution-{number}", seen)
+            folder = tmp_path / f"execution-{number}"
+            proof = Proof(template, folder, seen, makes_plans=number % 2 == 1)
             current[:] = [proof]
             program = program_of(seed, number)
             runner.run(asyncio.wait_for(execute(proof, program), PATIENCE_SECONDS))
-            shutil.rmtree(tmp_path / f"execution-{number}")
+            shutil.rmtree(folder)
             assert proof.judge.violations == [], (f"PROOF_SEED={seed} PROOF_FROM={number}", program)
             seen["executions"] += 1
     for what, count in sorted(seen.items()):

@@ -9,6 +9,7 @@ from secretsync.adapter import (
     ChangeKind,
     DesiredSecret,
     DestinationInfo,
+    LedgerEntry,
     PlannedChange,
     PlanRequest,
     PlanResult,
@@ -64,7 +65,25 @@ class PlanningDestination(Destination):
             changes.append(
                 PlannedChange(key=secret.key, name=secret.name, kind=kind, reason=reason)
             )
+        changes += [
+            PlannedChange(key=entry.key, name=entry.name, kind=ChangeKind.DELETE)
+            for entry in self._unwanted(run)
+        ]
         return PlanResult(changes=tuple(changes), version=str(document.version))
+
+    def _unwanted(self, run: RunRequest) -> list[LedgerEntry]:
+        """Return what is there of ours, and is to be there no more."""
+        wanted = set()
+        if isinstance(run, SyncRequest):
+            if not run.delete_missing:
+                return []
+            wanted = {f"{each.name.casefold()}@{run.config.scope}" for each in run.desired}
+        rows = self.at(run.config.place).rows
+        return [
+            entry
+            for entry in run.ledger
+            if entry.confirmed and entry.identity in rows and entry.identity not in wanted
+        ]
 
 
 def make_plans(world: World) -> None:

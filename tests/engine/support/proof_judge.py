@@ -24,6 +24,7 @@ class Claim:
         time: when.
         until: when its lease ends, as far as it was renewed.
         place: the document that it writes to.
+        transaction: number of the transaction that claimed it.
         based_on: the version at which it has read the document.
     """
 
@@ -31,6 +32,7 @@ class Claim:
     time: datetime
     until: datetime
     place: str
+    transaction: int
     based_on: int = 0
 
 
@@ -53,6 +55,8 @@ class Judge:
         self._ended: dict[str, tuple[str, str]] = {}
         self._announced: dict[str, list[Claim]] = {}
         self._accepted: list[SyncRun] = []
+        self._transactions = 0
+        self._required: dict[str, int] = {}
 
     def blame(self, what: str) -> None:
         """Note a violation."""
@@ -68,11 +72,16 @@ class Judge:
         """Note that what was asked of a sync was called off."""
         self.wishes[sync_uid] = None
 
+    def require(self, sync_uid: str) -> None:
+        """Note that a sync is to write nothing that nobody has approved, from now on."""
+        self._required.setdefault(sync_uid, self._transactions)
+
     # Transactions
 
     def begin(self) -> None:
         """Look at a transaction before anything is done in it."""
         self._accepted.clear()
+        self._transactions += 1
 
     def fenced(self, tx: Transaction, claim: Claim, *, elsewhere: bool = True) -> bool:
         """Tell whether a claim must not do anything any more.
@@ -84,22 +93,22 @@ class Judge:
         """
         row = _one(
             tx,
-            "SELECT state, lease_token, lease_until, sync_uid, claimed_target FROM runs"
+            "SELECT state, lease_token, lease_until, sync_uid, place_uid, claimed_target FROM runs"
             " WHERE uid = ?",
             [claim.run.uid],
         )
         if row is None or row[:2] != ("running", claim.run.lease_token):
             return True
-        _, _, until, sync_uid, target = row
+        _, _, until, *of_sync, target = row
         later = _all(
             tx,
-            "SELECT sync_uid, claimed_target FROM runs"
+            "SELECT sync_uid, place_uid, claimed_target FROM runs"
             " WHERE state = 'running' AND uid <> ? AND lease_until > ?",
             [claim.run.uid, until],
         )
         return any(
-            other_sync == sync_uid or (elsewhere and other_target == target)
-            for other_sync, other_target in later
+            other_of == of_sync or (elsewhere and other_target == target)
+            for *other_of, other_target in later
         )
 
     def commit(self, tx: Transaction, point: str) -> None:
@@ -108,14 +117,17 @@ class Judge:
             if run.action in {RunAction.SYNC, RunAction.REMOVE}:
                 self.wishes[run.sync_uid] = run.action
         waiting = _all(
-            tx, "SELECT sync_uid FROM runs WHERE state = 'pending' GROUP BY 1 HAVING count(*) > 1"
+            tx,
+            "SELECT sync_uid, place_uid FROM runs WHERE state = 'pending'"
+            " GROUP BY 1, 2 HAVING count(*) > 1",
         )
         if waiting:
             self.blame(f"{point}: more than one run waits for {waiting}")
         stuck = _all(
             tx,
             "SELECT runs.uid FROM runs JOIN secret_syncs AS sync ON sync.uid = sync_uid"
-            " WHERE state = 'pending' AND action <> 'remove' AND NOT is_enabled",
+            " WHERE state = 'pending' AND action <> 'remove' AND NOT is_enabled"
+            " AND NOT (action = 'clean-up' AND \"trigger\" = 'manual')",
         )
         if stuck:
             self.blame(f"{point}: runs of disabled syncs wait: {stuck}")
@@ -162,19 +174,19 @@ class Judge:
         target, connection, _ = row
         live = _all(
             tx,
-            "SELECT uid, sync_uid, claimed_target, claimed_connection FROM runs"
+            "SELECT uid, sync_uid, place_uid, claimed_target, claimed_connection FROM runs"
             " WHERE state = 'running' AND uid <> ? AND lease_until > ?",
             [run.uid, time_to_text(now)],
         )
-        for uid, sync_uid, other_target, _ in live:
-            if run.sync_uid == sync_uid or target == other_target:
+        for uid, *of_sync, other_target, _ in live:
+            if [run.sync_uid, run.place_uid] == of_sync or target == other_target:
                 self.blame(f"claim: {run.uid} although {uid} is at work on {target}")
-        if sum(each[3] == connection for each in live) >= self.max_per_connection:
+        if sum(each[4] == connection for each in live) >= self.max_per_connection:
             self.blame(f"claim: too many runs use {connection}")
         if run.lease_token > 1:
             self.seen["a run claimed again"] += 1
         assert run.lease_until
-        return Claim(run, now, run.lease_until, str(target))
+        return Claim(run, now, run.lease_until, str(target), self._transactions)
 
     def finished(self, tx: Transaction, run: SyncRun) -> None:
         """Look at what an attempt has left behind."""
@@ -182,12 +194,24 @@ class Judge:
             self.seen["a run was retried"] += 1
         if run.state is RunState.PARTIALLY_SUCCEEDED:
             self.seen["partial success"] += 1
-        waiting = tx.runs.pending(run.sync_uid)
+        if run.action is RunAction.CLEAN_UP and run.state is RunState.SUCCEEDED:
+            self.seen["a former place was cleaned"] += 1
+        if run.approved_fingerprint and run.state is RunState.SUCCEEDED:
+            self.seen["an approved plan was carried out"] += 1
+        waiting = tx.runs.pending(run.sync_uid, run.place_uid)
+        is_of_plan = run.approved_fingerprint and run.trigger is RunTrigger.MANUAL
+        if is_of_plan and run.state in {RunState.FAILED, RunState.PARTIALLY_SUCCEEDED}:
+            # Whoever asked for this plan wants this one or none; what came besides goes on.
+            self.wishes[run.sync_uid] = waiting.action if waiting else None
         if run.state is RunState.PENDING and waiting is None:
             self.blame(f"finish: {run.uid} is to go on, and nothing waits")
 
     def announced(self, claim: Claim) -> None:
         """Look at who else was to write to a document when a claim announces a write."""
+        required = self._required.get(claim.run.sync_uid, claim.transaction)
+        is_approved = claim.run.approved_fingerprint or claim.run.action is RunAction.CLEAN_UP
+        if required < claim.transaction and not is_approved:
+            self.blame(f"{claim.run.uid} writes what nobody has approved")
         at_place = self._announced.setdefault(claim.place, [])
         for other in at_place:
             if other is not claim and other.until > claim.time:

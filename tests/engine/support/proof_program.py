@@ -3,12 +3,12 @@
 import random
 
 from proof_faults import FAULTS
-from proof_world import SYNCS, Op
+from proof_stage import PLACES, SYNCS, Op
 
 IDLE = -1
 """Wait until nothing goes on but waiting, before the next thing happens."""
 Program = list[tuple[Op, int]]
-PLACES = [*sorted(SYNCS), "-"]
+PAUSED = [*sorted(SYNCS), "-"]
 CLOCK = [1.0, 30.0, 61.0, 61.0, 400.0, 4000.0, -45.0, -5000.0]
 
 COMES_BACK: Program = [
@@ -35,7 +35,7 @@ def program_of(seed: int, number: int) -> Program:
         return COMES_BACK
     program = _with_fault(chance, *fault)
     for _ in range(chance.randint(4, 20)):
-        make = chance.choices([_change, _fault, _event], [4, 3, 3])[0]
+        make = chance.choices([_change, _fault, _event, _move], [4, 3, 3, 1])[0]
         program.append((make(chance), _turns(chance)))
     return program
 
@@ -109,6 +109,11 @@ def _fault(chance: random.Random) -> Op:
     return ("fault", *chance.choice(FAULTS), chance.choice([0, 0, 0, 1, 2]))
 
 
+def _move(chance: random.Random) -> Op:
+    """Return a change that leads a sync elsewhere, or nowhere else."""
+    return ("move", chance.choice(sorted(SYNCS)), chance.choice(PLACES))
+
+
 def _event(chance: random.Random) -> Op:
     """Return something else that happens."""
     slug = chance.choice(sorted(SYNCS))
@@ -118,11 +123,15 @@ def _event(chance: random.Random) -> Op:
             ("disable", slug),
             ("enable", slug),
             ("schedule", slug),
-            ("pause", chance.choice(PLACES)),
-            ("resume", chance.choice(PLACES)),
+            ("pause", chance.choice(PAUSED)),
+            ("resume", chance.choice(PAUSED)),
             ("clock", chance.choice(CLOCK)),
             ("clock", chance.choice(CLOCK)),
-            ("foreign", chance.choice("xy")),
+            ("foreign", chance.choice(PLACES)),
+            ("check", slug),
+            ("require", slug),
+            ("approve", slug),
+            ("approve", slug),
             ("refuse", chance.choice("KLM")),
             ("accept",),
             ("let_go",),
