@@ -20,6 +20,7 @@ from secretsync.store.sqlite.migrations import events as _events  # noqa: F401
 from secretsync.store.sqlite.migrations import former_places as _former_places  # noqa: F401
 from secretsync.store.sqlite.migrations import checks as _checks  # noqa: F401
 from secretsync.store.sqlite.migrations import returns as _returns  # noqa: F401
+from secretsync.store.sqlite.migrations import moves as _moves  # noqa: F401
 from secretsync.store.sqlite.migrations.known import migrations
 # isort: on
 

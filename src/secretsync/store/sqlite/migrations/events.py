@@ -10,10 +10,10 @@ from sqlite_utils import Database
 from secretsync.store.sqlite.migrations.known import migrations
 
 # Of a fixed width, as all times in the database.
-_NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
-_MARK = "lower(hex(randomblob(8)))"
+NOW = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
+MARK = "lower(hex(randomblob(8)))"
 
-_SYNC_EVENT = """
+SYNC_EVENT = """
     CREATE TRIGGER {trigger} AFTER {change}
     BEGIN
         INSERT INTO sync_events (mark, time, kind, project, sync_uid, sync_name)
@@ -23,13 +23,11 @@ _SYNC_EVENT = """
         );
     END
 """
-# Each change of the settings has a version of its own, but new credentials lead syncs elsewhere
-# without one. How a sync's keys stand changes with its runs, which are events themselves, and the
-# rest is shown to nobody.
+# Each change of the settings has a version of its own. How a sync's keys stand changes with its
+# runs, which are events themselves, and the rest is shown to nobody.
 _SYNC_UPDATE = """
     UPDATE ON secret_syncs
-    WHEN (OLD.version, OLD.target_key) <> (NEW.version, NEW.target_key)
-        OR OLD.next_run_time IS NOT NEW.next_run_time
+    WHEN OLD.version <> NEW.version OR OLD.next_run_time IS NOT NEW.next_run_time
 """
 _RUN_EVENT = """
     CREATE TRIGGER {trigger} AFTER {change}
@@ -103,8 +101,8 @@ def m0011_events(database: Database) -> None:
         "CREATE INDEX sync_events_by_sync ON sync_events (sync_name, seq)",
         "CREATE INDEX sync_events_by_project ON sync_events (project, seq)",
         *(
-            _SYNC_EVENT.format(
-                trigger=trigger, change=change, kind=kind, row=row, mark=_MARK, now=_NOW
+            SYNC_EVENT.format(
+                trigger=trigger, change=change, kind=kind, row=row, mark=MARK, now=NOW
             )
             for trigger, change, kind, row in (
                 ("secret_syncs_created", "INSERT ON secret_syncs", "sync-created", "NEW"),
@@ -113,7 +111,7 @@ def m0011_events(database: Database) -> None:
             )
         ),
         *(
-            _RUN_EVENT.format(trigger=trigger, change=change, mark=_MARK, now=_NOW)
+            _RUN_EVENT.format(trigger=trigger, change=change, mark=MARK, now=NOW)
             for trigger, change in (
                 ("runs_queued", "INSERT ON runs"),
                 ("runs_changed", _RUN_UPDATE),
@@ -125,8 +123,8 @@ def m0011_events(database: Database) -> None:
                 change=change,
                 condition=condition.format(row=row),
                 where=where.format(row=row),
-                mark=_MARK,
-                now=_NOW,
+                mark=MARK,
+                now=NOW,
             )
             for change, row in (("INSERT", "NEW"), ("DELETE", "OLD"))
             for scope, condition, where in (
@@ -147,7 +145,7 @@ def m0011_events(database: Database) -> None:
         CREATE TRIGGER projects_deleted AFTER DELETE ON projects
         BEGIN
             INSERT INTO sync_events (mark, time, kind, project)
-            VALUES ({_MARK}, {_NOW}, 'project-deleted', OLD.slug);
+            VALUES ({MARK}, {NOW}, 'project-deleted', OLD.slug);
         END
         """,  # noqa: S608  only names from this module
     ):
