@@ -1,6 +1,7 @@
 """The schema, as a list of changes that only ever grows: released ones are never edited.
 
-The order of the imports is the order of the changes.
+The order of the imports is the order of the changes. Their names, with a number that says little,
+are what a database remembers: one that was renamed would be unknown to it.
 """
 
 import contextlib

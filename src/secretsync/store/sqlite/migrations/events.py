@@ -71,7 +71,7 @@ _PAUSE_EVENT = """
 
 
 @migrations()
-def m0011_events(database: Database) -> None:
+def m0008_events(database: Database) -> None:
     """What happened to syncs and runs, in order, for those who watch."""
     for statement in (
         # AUTOINCREMENT: a seq is never used twice. No reference: events outlive what they tell of.

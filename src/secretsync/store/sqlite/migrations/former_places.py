@@ -6,7 +6,7 @@ from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
-def m0012_former_places(database: Database) -> None:
+def m0011_former_places(database: Database) -> None:
     """Former places with their ledgers, and runs about them, one of which may wait for each."""
     for statement in (
         # The connection has no CASCADE: as long as its credentials are needed, it stays.

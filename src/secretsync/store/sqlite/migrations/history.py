@@ -6,7 +6,7 @@ from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
-def m0007_attempts_and_requesters(database: Database) -> None:
+def m0012_attempts_and_requesters(database: Database) -> None:
     """What is kept of each attempt; who asked for a run; how often a sync was retried by then."""
     for statement in (
         """

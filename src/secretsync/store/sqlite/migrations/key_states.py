@@ -6,7 +6,7 @@ from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
-def m0009_key_states(database: Database) -> None:
+def m0010_key_states(database: Database) -> None:
     """How each key of a sync stands, and with the sync what would have to be counted each time."""
     for statement in (
         """

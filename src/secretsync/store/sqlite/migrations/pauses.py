@@ -6,7 +6,7 @@ from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
-def m0010_pauses(database: Database) -> None:
+def m0007_pauses(database: Database) -> None:
     """What is paused: a sync, a connection, or, under the name `-`, everything."""
     database.execute(
         """

@@ -6,7 +6,7 @@ from secretsync.store.sqlite.migrations.known import migrations
 
 
 @migrations()
-def m0008_schedules(database: Database) -> None:
+def m0009_schedules(database: Database) -> None:
     """When syncs run because time has passed, with indexes that hold only those that do."""
     for statement in (
         "ALTER TABLE secret_syncs ADD COLUMN schedule TEXT",
