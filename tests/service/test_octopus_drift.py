@@ -118,6 +118,15 @@ async def test_a_change_at_the_source_is_no_drift(web: Service, sandbox: Sandbox
     assert len(sandbox.variables(SET)["Variables"]) == 2
 
 
+async def test_what_is_gone_has_drifted_whatever_the_source_has_now(
+    web: Service, sandbox: Sandbox
+) -> None:
+    await web.put({"A": "new"})
+    edit(sandbox, without="A")
+    assert await check(web) == "2 drifted: A, B"
+    assert (await reasons(web))["A"] == "the variable written before is no longer there"
+
+
 async def test_two_syncs_on_one_set_do_not_make_each_other_drift(
     web: Service, sandbox: Sandbox
 ) -> None:

@@ -34,6 +34,8 @@ _REASONS: Final = {
 """What each kind of planned change says of a key that should be as it was written."""
 _TOLD_BY_KIND = frozenset({ChangeKind.ADOPT, ChangeKind.CONVERT})
 """Kinds of which a plan tells what a run would do, rather than what is wrong."""
+_WHATEVER_THE_VALUE = frozenset(_REASONS) - {ChangeKind.UPDATE}
+"""Kinds that no change of a value at the source leads to: what was written is not there as ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +50,31 @@ class Drifted:
 def find_drift(
     changes: Iterable[PlannedChange], ledger: Iterable[LedgerEntry], wanted: Mapping[str, str]
 ) -> list[Drifted]:
-    """Return the keys that a sync would write although nothing about them has changed here.
+    """Return the keys that a sync would write for what has changed at the destination.
 
     Args:
         changes: what a sync would do.
         ledger: what the sync has put there.
         wanted: the digest of what is to be there by identity. A key whose digest is not that of its
-            entry in the ledger has changed at the source, which is no drift.
+            entry in the ledger has changed at the source. That it would be updated is no drift, but
+            that it is gone is.
     """
     written = {
-        (entry.key, entry.name)
+        (entry.key, entry.name): wanted[entry.identity] == entry.digest
         for entry in ledger
-        if entry.confirmed and wanted.get(entry.identity) == entry.digest
+        if entry.confirmed and entry.identity in wanted
     }
+
+    def has_drifted(change: PlannedChange) -> bool:
+        is_unchanged = written.get((change.key, change.name))
+        if is_unchanged is None:
+            return False
+        return change.kind in (_REASONS if is_unchanged else _WHATEVER_THE_VALUE)
+
     return [
         Drifted(key=change.key, name=change.name, reason=_reason(change))
         for change in changes
-        if change.kind in _REASONS and (change.key, change.name) in written
+        if has_drifted(change)
     ]
 
 
