@@ -3,12 +3,16 @@
 from secretsync.cli.names import short_name
 from secretsync.cli.words import enum_text
 from secretsync.v1.secret_sync_service_pb2 import (
+    RUN_STATE_AWAITING_APPROVAL,
+    RUN_STATE_PENDING,
+    RUN_STATE_RUNNING,
     SYNC_CONDITION_AWAITING_APPROVAL,
     SecretSync,
     SyncCondition,
 )
 
-# {sync}, {connection}, {destination} and {environment} are those of the sync.
+# {sync}, {connection}, {destination} and {environment} are those of the sync, {run} is its run that
+# has not ended.
 COMMANDS = {
     "SecretSyncService.SyncSecrets": "secretsync sync run {sync}",
     "SecretSyncService.RemoveSecrets": "secretsync sync remove {sync}",
@@ -16,7 +20,7 @@ COMMANDS = {
     "SecretSyncService.DeleteSecretSync": "secretsync sync delete {sync}",
     "SecretSyncService.PlanSecretSync": "secretsync sync plan {sync}",
     "SecretSyncService.GetSyncRun": "secretsync run get {sync}",
-    "SecretSyncService.CancelSyncRun": "secretsync run cancel {sync}/RUN",
+    "SecretSyncService.CancelSyncRun": "secretsync run cancel {sync}/{run}",
     "SecretSyncService.CleanUpSecretSync": "secretsync sync clean-up {sync}",
     "SecretSyncService.CheckDrift": "secretsync sync check-drift {sync}",
     "SecretSyncService.ListSyncKeys": "secretsync sync keys {sync}",
@@ -32,6 +36,7 @@ COMMANDS = {
 _RUNS = ("SecretSyncService.SyncSecrets", "SecretSyncService.RemoveSecrets")
 _APPROVE = "secretsync sync approve {sync}"
 """Shows the plan that waits, and runs what it is a plan of with its fingerprint."""
+_NOT_ENDED = (RUN_STATE_RUNNING, RUN_STATE_PENDING, RUN_STATE_AWAITING_APPROVAL)
 _RESUME = "SecretSyncService.ResumeSyncing"
 _RESUME_COMMANDS = {"secretSyncs": "resume sync", "connections": "resume connection"}
 
@@ -61,8 +66,16 @@ def next_words(sync: SecretSync, action: str) -> list[str]:
         "connection": short_name(sync.connection),
         "destination": short_name(sync.destination),
         "environment": short_name(sync.source.environment),
+        "run": _run_of(sync),
     }
     return [COMMANDS.get(action, action).format(**names)]
+
+
+def _run_of(sync: SecretSync) -> str:
+    """Return the id of the run that has not ended, the nearest to its end if there are more."""
+    blocks = (sync.sync_status, sync.import_status, sync.remove_status)
+    runs = {block.state: short_name(block.last_run) for block in blocks if block.last_run}
+    return next((runs[state] for state in _NOT_ENDED if state in runs), "RUN")
 
 
 def _resume_words(paused: str) -> str:

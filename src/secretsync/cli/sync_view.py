@@ -102,7 +102,7 @@ def wait_for_first_run(client: Client, sync: SecretSync, done: str, *, show_all:
     if not client.state.json:
         say(f"{done} {sync.name}.")
     if not queued:
-        note("No run was queued: the sync is disabled, or auto-sync is off.")
+        note("No run was queued: the change needs none, the sync is disabled, or auto-sync is off.")
         if client.state.json:
             print_message(sync)
         return

@@ -8,7 +8,12 @@ from secretsync.cli.main import cli
 from secretsync.domain import meanings
 from secretsync.v1.pause_pb2 import Pause
 from secretsync.v1.secret_sync_service_pb2 import (
+    RUN_STATE_AWAITING_APPROVAL,
+    RUN_STATE_RUNNING,
+    RUN_STATE_SUCCEEDED,
     SYNC_CONDITION_AWAITING_APPROVAL,
+    RunState,
+    RunStatus,
     SecretSource,
     SecretSync,
 )
@@ -59,6 +64,24 @@ def test_the_names_are_those_of_the_sync() -> None:
     for action in (meanings.SYNC, meanings.REMOVE):
         assert next_words(waits, action) == ["secretsync sync approve web"]
     assert next_words(SYNC, "NewService.NewMethod") == ["NewService.NewMethod"]
+
+
+def test_the_run_to_cancel_is_the_one_that_has_not_ended() -> None:
+    def status(run: str, state: RunState.ValueType) -> RunStatus:
+        return RunStatus(state=state, last_run=f"{SYNC.name}/runs/{run}")
+
+    def words(
+        sync: str, removal: str, states: tuple[RunState.ValueType, RunState.ValueType]
+    ) -> str:
+        told = SecretSync(name=SYNC.name)
+        told.sync_status.CopyFrom(status(sync, states[0]))
+        told.remove_status.CopyFrom(status(removal, states[1]))
+        return next_words(told, meanings.CANCEL_RUN)[0]
+
+    cancel = "secretsync run cancel web/"
+    assert words("s", "r", (RUN_STATE_SUCCEEDED, RUN_STATE_RUNNING)) == f"{cancel}r"
+    assert words("s", "r", (RUN_STATE_AWAITING_APPROVAL, RUN_STATE_SUCCEEDED)) == f"{cancel}s"
+    assert words("s", "r", (RUN_STATE_SUCCEEDED, RUN_STATE_SUCCEEDED)) == f"{cancel}RUN"
 
 
 def test_no_command_is_for_nothing() -> None:

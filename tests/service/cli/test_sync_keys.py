@@ -45,7 +45,7 @@ def test_states_can_be_chosen(server: FakeServer, run: Run) -> None:
     assert (result.code, result.out) == (0, "There are no such keys.\n")
     request = server.only("ListSyncKeys", ListSyncKeysRequest)
     assert list(request.states) == [KEY_STATE_DRIFTED, KEY_STATE_FAILED]
-    assert "No run has looked" in run("sync", "keys", "dev").out
+    assert "nothing of this sync is at its destination" in run("sync", "keys", "dev").out
     assert run("sync", "keys", "dev", "--state", "unspecified").code == 2
 
 

@@ -227,7 +227,7 @@ def test_create_has_no_run_to_wait_for(server: FakeServer, run: Run, words: list
     result = run(*CREATE, "--wait", "--disabled", *words)
     assert result.code == 0
     assert NAME in result.out
-    assert "No run was queued" in result.err
+    assert "No run was queued: the change needs none" in result.err
     assert server.methods == ["CreateSecretSync"]
 
 

@@ -75,7 +75,7 @@ def _waiting_run(client: Client, sync: str) -> SyncRun:
         raise CliError(
             f"no plan of {sync} waits for approval",
             ExitCode.NOT_FOUND,
-            hint=f"`secretsync sync plan {short_name(sync)}` makes one; `secretsync sync run`"
-            " --fingerprint approves it",
+            hint=f"`secretsync sync plan {short_name(sync)}` makes one; `secretsync sync run"
+            f" {short_name(sync)} --fingerprint FINGERPRINT` approves it",
         )
     return client.call(client.syncs.GetSyncRun, GetSyncRunRequest(name=found[0].name))

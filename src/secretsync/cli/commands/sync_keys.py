@@ -48,9 +48,8 @@ def keys(
     if client.state.json:
         print_messages("syncKeys", found)
         return
-    show_keys(
-        found, empty="There are no such keys." if states else "No run has looked at any key yet."
-    )
+    none = "As far as runs have found out, nothing of this sync is at its destination."
+    show_keys(found, empty="There are no such keys." if states else none)
 
 
 def list_keys(
