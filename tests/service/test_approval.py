@@ -253,7 +253,9 @@ class TestRequiredApproval:
         )
         await web.removal()
         await web.update_sync(sync_options=REQUIRED)
-        assert (await deletion).reason == "REMOVAL_FAILED"
+        refusal = await deletion
+        assert refusal.reason == "REMOVAL_FAILED"
+        assert "its plan waits for approval" in refusal.message
         assert recorder.held["web"] == {"A": "1"}
         # Whoever approves the removal later approves nothing else: the sync stays.
         waiting = await web.run((await web.sync()).remove_status.last_run)

@@ -231,7 +231,10 @@ def _failed_deletion(tx: Transaction, first: SyncRun) -> tuple[bool, SyncRun | N
 
 
 def _newest_failure(tx: Transaction, first: SyncRun) -> SyncRun:
-    """Return the run of a deletion that failed, of those that followed the first."""
+    """Return the run of a deletion that failed, of those that followed the first, as it is now."""
     runs = tx.runs.list(first.sync_uid, AFTER_ALL_RUNS, LOOK_BACK)
     failed = [run for run in runs if run.delete_sync and run.state is not RunState.SUCCEEDED]
-    return failed[0] if failed else first
+    if failed:
+        return failed[0]
+    # One whose plan has to be approved deletes nothing more.
+    return tx.runs.get(first.sync_uid, first.uid) or first
