@@ -112,7 +112,9 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for label, value in fields:
-        table.add_row(Text(label), Text(printable(value) or "-", style=_STYLES.get(value, "")))
+        table.add_row(
+            Text(printable(label)), Text(printable(value) or "-", style=_STYLES.get(value, ""))
+        )
     _print_rich(table)
 
 

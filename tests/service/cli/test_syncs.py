@@ -381,3 +381,15 @@ def test_a_removal_that_fails_keeps_the_sync(server: FakeServer, run: Run) -> No
     result = run("sync", "delete", "dev", "--remove-secrets", "--yes")
     assert result.code == 4
     assert "the sync is kept" in result.err
+
+
+def test_what_a_destination_calls_its_fields_does_not_act_on_a_terminal(
+    server: FakeServer, run: Run
+) -> None:
+    server.replies["GetSecretSync"] = SecretSync(
+        name=NAME, destination_config=struct({"a\x1b[2Jb\u202e\nc": "x\x1b[2Jy"})
+    )
+    shown = run("sync", "get", "dev").out
+    assert r"a\x1b[2Jb\u202e\nc" in shown
+    assert r"x\x1b[2Jy" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
