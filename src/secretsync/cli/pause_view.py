@@ -1,12 +1,11 @@
 """Turns pauses into words for people."""
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 
 from secretsync.cli.errors import CliError
 from secretsync.cli.exit_codes import ExitCode
 from secretsync.cli.words import time_and_age
 from secretsync.v1.pause_pb2 import Pause
-from secretsync.v1.secret_sync_service_pb2 import SecretSync
 
 EVERYTHING = "-"
 """The name of the pause of everything."""
@@ -28,16 +27,20 @@ def pause_fields(pauses: Iterable[Pause]) -> list[tuple[str, str]]:
     return [("Paused", paused_text(pause)) for pause in pauses]
 
 
-def check_not_paused(sync: SecretSync, run: str) -> None:
-    """Say that it is no use to wait for a run, if a pause holds its sync.
+def check_not_paused(pauses: Sequence[Pause], run: str) -> None:
+    """Say that it is no use to wait for a run, if pauses hold it.
+
+    Args:
+        pauses: those that hold it.
+        run: its name.
 
     Raises:
-        CliError: it does.
+        CliError: there is one.
     """
-    if sync.pauses:
-        told = " and ".join(what_text(pause) for pause in sync.pauses)
+    if pauses:
+        told = " and ".join(what_text(pause) for pause in pauses)
         raise CliError(
-            f"{run} is queued and waits for a resume: {told} {_are(sync.pauses)} paused",
+            f"{run} is queued and waits for a resume: {told} {_are(pauses)} paused",
             ExitCode.CONFLICT,
             reason="PAUSED",
             hint="`secretsync pause list` tells why; the run starts after `secretsync resume`",

@@ -106,7 +106,7 @@ def wait_for_first_run(client: Client, sync: SecretSync, done: str, *, show_all:
         if client.state.json:
             print_message(sync)
         return
-    check_not_paused(sync, sync.sync_status.last_run)
+    check_not_paused(sync.pauses, sync.sync_status.last_run)
     run = wait_for_run(client, sync.sync_status.last_run)
     if client.state.json:
         print_json({"secretSync": to_dict(get_sync(client, sync.name)), "syncRun": to_dict(run)})

@@ -9,11 +9,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from secretsync.v1.connection_service_pb2 import Connection
+from secretsync.v1.pause_pb2 import Pause
 from secretsync.v1.secret_sync_service_pb2 import (
     DRIFT_POLICY_DETECT,
     DRIFT_POLICY_OFF,
     KEY_STATE_DRIFTED,
     RUN_STATE_FAILED,
+    RUN_STATE_PENDING,
     RUN_STATE_SUCCEEDED,
     CheckDriftRequest,
     CreateSecretSyncRequest,
@@ -61,6 +63,15 @@ def test_programs_get_the_run_and_the_keys(server: FakeServer, run: Run) -> None
     result = run("--json", "sync", "check-drift", "dev")
     told = json.loads(result.out)
     assert (told["syncRun"]["name"], told["syncKeys"][0]["reason"]) == (RUN.name, "it is gone")
+
+
+def test_nobody_waits_for_a_check_that_a_pause_holds(server: FakeServer, run: Run) -> None:
+    held = SyncRun(name=RUN.name, state=RUN_STATE_PENDING, message="waits until everything is")
+    server.replies["CheckDrift"] = held
+    server.replies["GetSecretSync"] = SecretSync(name=NAME, pauses=[Pause(name="-")])
+    result = run("sync", "check-drift", "dev")
+    assert result.code == 1
+    assert f"{RUN.name} is queued and waits for a resume: everything is paused" in result.err
 
 
 def test_a_check_that_cannot_be_made_fails(server: FakeServer, run: Run) -> None:

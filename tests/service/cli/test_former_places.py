@@ -7,6 +7,7 @@ import pytest
 from cli_kit import Failure, FakeServer, Run, struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from secretsync.v1.connection_service_pb2 import Connection
 from secretsync.v1.error_reason_pb2 import ErrorReason
 from secretsync.v1.secret_sync_service_pb2 import (
     RUN_ACTION_CLEAN_UP,
@@ -65,6 +66,28 @@ def ended(request: GetSyncRunRequest) -> SyncRun:
         name=request.name, action=RUN_ACTION_CLEAN_UP, state=RUN_STATE_FAILED,
         message="the key is gone", error_reason=ErrorReason.ERROR_REASON_AUTHENTICATION_FAILED,
     )  # fmt: skip
+
+
+def test_nobody_waits_for_a_clean_up_that_a_pause_holds(server: FakeServer, run: Run) -> None:
+    held = run_of(1, RUN_STATE_PENDING)
+    held.message = "waits until projects/shop/connections/octopus is resumed"
+    server.replies["CleanUpSecretSync"] = CleanUpSecretSyncResponse(sync_runs=[held])
+    moved = SecretSync()
+    moved.CopyFrom(PRESENT)
+    moved.former_places[0].last_run = held.name
+    # The connection that it uses now does not concern what it has left.
+    moved.pauses.add(name="projects/shop/connections/new")
+    server.replies["GetSecretSync"] = moved
+    old = Connection(name="projects/shop/connections/octopus")
+    old.pauses.add(name=old.name)
+    server.replies["GetConnection"] = old
+    result = run("sync", "clean-up", "dev")
+    assert result.code == 4
+    told = f"{held.name} is queued and waits for a resume: {old.name} is paused"
+    assert told in result.err
+    moved.pauses.add(name=NAME)
+    del old.pauses[:]
+    assert f"waits for a resume: {NAME} is paused" in run("sync", "clean-up", "dev").err
 
 
 def test_get_lists_them(server: FakeServer, run: Run) -> None:

@@ -8,8 +8,8 @@ from secretsync.cli.commands.sync_plan import PlanCommand
 from secretsync.cli.exit_codes import PLAN_HAS_CHANGES
 from secretsync.cli.names import child_name
 from secretsync.cli.output import print_json, say, to_dict
+from secretsync.cli.queued import wait_for_queued
 from secretsync.cli.run_view import fail_unless_succeeded
-from secretsync.cli.waiting import wait_for_run
 from secretsync.v1.secret_sync_service_pb2 import KEY_STATE_DRIFTED, CheckDriftRequest
 
 
@@ -24,7 +24,7 @@ def check_drift(client: Client, context: click.Context, name: str) -> None:
     """
     resource = child_name(client.state, "secretSyncs", name)
     queued = client.call(client.syncs.CheckDrift, CheckDriftRequest(name=resource))
-    run = wait_for_run(client, queued.name)
+    run = wait_for_queued(client, queued)
     fail_unless_succeeded(run)
     found = list(list_keys(client, resource, [KEY_STATE_DRIFTED]))
     if client.state.json:

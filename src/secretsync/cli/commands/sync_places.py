@@ -8,8 +8,8 @@ from secretsync.cli.framework import Change, Command, change_options
 from secretsync.cli.names import child_name, former_place_name
 from secretsync.cli.output import note_dry_run, print_message, print_messages, say
 from secretsync.cli.place_view import short_place_name
+from secretsync.cli.queued import wait_for_queued
 from secretsync.cli.run_view import all_option, fail_unless_succeeded, show_run
-from secretsync.cli.waiting import wait_for_run
 from secretsync.v1.secret_sync_service_pb2 import (
     CleanUpSecretSyncRequest,
     ForgetFormerPlaceRequest,
@@ -42,7 +42,7 @@ def clean_up(
     runs = list(client.call(client.syncs.CleanUpSecretSync, request).sync_runs)
     waits = wait and not change.validate_only
     if waits:
-        runs = [wait_for_run(client, run.name) for run in runs]
+        runs = [wait_for_queued(client, run) for run in runs]
     if client.state.json:
         print_messages("syncRuns", runs)
     elif not runs:

@@ -8,12 +8,10 @@ from secretsync.cli.inputs import confirm
 from secretsync.cli.lookups import get_sync
 from secretsync.cli.names import child_name
 from secretsync.cli.output import note_dry_run, print_message, say
-from secretsync.cli.pause_view import check_not_paused
+from secretsync.cli.queued import wait_for_queued
 from secretsync.cli.run_view import all_option, show_ended_run
 from secretsync.cli.sync_view import place_of
-from secretsync.cli.waiting import wait_for_run
 from secretsync.v1.secret_sync_service_pb2 import (
-    RUN_STATE_PENDING,
     ImportSecretsRequest,
     RemoveSecretsRequest,
     SyncRun,
@@ -134,11 +132,7 @@ def import_(
 def follow(client: Client, queued: SyncRun, *, wait: bool, show_all: bool, change: Change) -> None:
     """Show a run that was queued: once it has ended, or as it is."""
     if wait and not change.validate_only:
-        if queued.state == RUN_STATE_PENDING and queued.message:
-            # It does not wait for its turn only.
-            sync = get_sync(client, queued.name.partition("/runs/")[0])
-            check_not_paused(sync, queued.name)
-        show_ended_run(client, wait_for_run(client, queued.name), show_all=show_all)
+        show_ended_run(client, wait_for_queued(client, queued), show_all=show_all)
         return
     if client.state.json:
         print_message(queued)
