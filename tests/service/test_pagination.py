@@ -11,8 +11,9 @@ import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 from mutations import prepare
 from refusals import invalid_fields
-from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, Service, running
+from service_kit import CONNECTION, DEV, PROD, SHOP, SYNC, Service, running, struct
 
+from secretsync.operations.paging import MAX_PAGE_BYTES, fitting
 from secretsync.v1 import connection_service_pb2 as connection_pb
 from secretsync.v1 import project_service_pb2 as project_pb
 from secretsync.v1 import secret_service_pb2 as secret_pb
@@ -312,3 +313,60 @@ async def test_items_that_come_and_go_between_pages_shift_no_others(service: Ser
     )
     answer = await service.projects.ListProjects(request)
     assert [each.name for each in answer.projects] == ["projects/e", "projects/f"]
+
+
+async def pages_of(service: Service, method: str, request: Any) -> list[Any]:  # noqa: ANN401
+    """Return all pages, which clients must be able to take."""
+    pages = [await service.call(method, request)]
+    while pages[-1].next_page_token:
+        request.page_token = pages[-1].next_page_token
+        pages.append(await service.call(method, request))
+    return pages
+
+
+class TestLargeItems:
+    """A page ends where it gets larger than clients take, whatever destinations say."""
+
+    async def test_runs(self, shop: Service) -> None:
+        shop.recorder.warnings = ("w" * 8000,) * 100
+        await shop.put({"K": "v"})
+        await shop.add_sync(is_auto_sync_enabled=False)
+        names = [(await shop.trigger()).name for _ in range(6)]
+        request = sync_pb.ListSyncRunsRequest(parent=SYNC)
+        pages = await pages_of(shop, "ListSyncRuns", request)
+        found = [[run.name for run in page.sync_runs] for page in pages]
+        assert found == [names[:2:-1], names[2::-1]]
+
+    async def test_syncs(self, shop: Service) -> None:
+        await shop.put({"K": "v"})
+        slugs = [f"s{number:02}" for number in range(70)]
+        labels = ["l" * 60_000]
+        for slug in slugs:
+            config = struct({"place": slug, "labels": labels})
+            await shop.add_sync(slug, destination_config=config, is_auto_sync_enabled=False)
+        request = sync_pb.ListSecretSyncsRequest(parent=SHOP, page_size=1000)
+        pages = await pages_of(shop, "ListSecretSyncs", request)
+        assert len(pages) == 2
+        found = [sync.name.rpartition("/")[2] for page in pages for sync in page.secret_syncs]
+        assert found == slugs
+
+    async def test_keys(self, shop: Service) -> None:
+        long = "k" * 250
+        keys = [f"{number:03}{long}" for number in range(500)]
+        shop.recorder.refused = set(keys)
+        shop.recorder.why_refused = "r" * 8000
+        await shop.put(dict.fromkeys(keys, ""))
+        await shop.add_sync()
+        await shop.quiet()
+        request = sync_pb.ListSyncKeysRequest(parent=SYNC, page_size=1000)
+        pages = await pages_of(shop, "ListSyncKeys", request)
+        assert len(pages) == 3
+        assert [each.key for page in pages for each in page.sync_keys] == keys
+
+
+def test_an_item_that_is_larger_than_a_page_has_one_of_its_own() -> None:
+    found = ["x" * MAX_PAGE_BYTES, "x" * (MAX_PAGE_BYTES + 1), "x", "x"]
+    assert fitting(found, 3, lambda each: [each]) == 1
+    assert fitting(found[1:], 3, lambda each: [each]) == 1
+    assert fitting(found[2:], 1, lambda each: [each]) == 1
+    assert fitting([], 1, lambda each: [each]) == 1

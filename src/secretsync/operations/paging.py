@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,8 @@ from secretsync.domain.problems import Violations
 DEFAULT_SIZE = 50
 MAX_SIZE = 1000
 MAX_INTEGER = 2**63 - 1
+MAX_PAGE_BYTES = 3 * 1024 * 1024
+"""Of the texts of a page: gRPC clients take 4 MiB per message unless told otherwise."""
 
 T = TypeVar("T")
 Position = str | int
@@ -65,6 +67,22 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     next_token: str
+
+
+def fitting(found: Sequence[T], size: int, texts: Callable[[T], Iterable[str]]) -> int:
+    """Return how many of at most `size` items a page can show, one at least.
+
+    Args:
+        found: the items.
+        size: how many the page may show.
+        texts: an item's long texts, which others have their say in.
+    """
+    room = MAX_PAGE_BYTES
+    for index, item in enumerate(found[:size]):
+        room -= sum(len(text.encode()) for text in texts(item))
+        if room < 0 and index:
+            return index
+    return size
 
 
 def close_page(

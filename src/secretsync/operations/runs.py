@@ -23,7 +23,7 @@ from secretsync.engine.queue import NO_TERMS, RunTerms
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.capabilities import import_unsupported
-from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.paging import Page, PageRequest, close_page, fitting
 from secretsync.operations.pauses import pauses_of, pauses_of_run
 from secretsync.store.protocol import Transaction
 from secretsync.store.run_tables import AFTER_ALL_RUNS
@@ -91,7 +91,7 @@ def cancel_run(app: App, tx: Transaction, name: str) -> SyncRun:
 def list_runs(
     tx: Transaction, parent: str, request: PageRequest, only: RunFilter, violations: Violations
 ) -> Page[SyncRun]:
-    """Return a page of a sync's runs, newest first.
+    """Return a page of a sync's runs, newest first; fewer than asked for if they are large.
 
     Args:
         tx: the transaction.
@@ -107,6 +107,7 @@ def list_runs(
     size, (before,) = request.open(scope, [AFTER_ALL_RUNS], violations)
     sync = lookups.secret_sync(tx, "parent", parent)
     found = tx.runs.list(sync.uid, int(before), size + 1, only)
+    size = fitting(found, size, lambda each: (each.message, *each.outcome.warnings))
     return close_page(found, size, scope, lambda each: [each.seq])
 
 

@@ -21,11 +21,10 @@ from secretsync.engine.sealed import open_secret
 from secretsync.engine.source import dependent_syncs
 from secretsync.operations import lookups
 from secretsync.operations.app import App
-from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.paging import MAX_PAGE_BYTES, Page, PageRequest, close_page
 from secretsync.store.protocol import Transaction
 
 MAX_BATCH = 1000
-MAX_PAGE_BYTES = 3 * 1024 * 1024  # gRPC clients take 4 MiB per message unless told otherwise
 
 
 @dataclass(frozen=True, slots=True)

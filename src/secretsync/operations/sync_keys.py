@@ -6,7 +6,7 @@ from secretsync.domain import names
 from secretsync.domain.key_states import KeyState, SyncKey
 from secretsync.domain.problems import Violations
 from secretsync.operations import lookups
-from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.paging import Page, PageRequest, close_page, fitting
 from secretsync.store.protocol import Transaction
 
 
@@ -17,7 +17,7 @@ def list_keys(
     states: Collection[KeyState],
     violations: Violations,
 ) -> Page[SyncKey]:
-    """Return a page of a sync's keys, by name at the destination.
+    """Return a page of a sync's keys, by name at the destination; fewer if they are large.
 
     Args:
         tx: the transaction.
@@ -32,4 +32,5 @@ def list_keys(
     size, (after,) = request.open(scope, [""], violations)
     sync = lookups.secret_sync(tx, "parent", parent)
     found = tx.key_states.list(sync.uid, str(after), size + 1, states)
+    size = fitting(found, size, lambda each: (each.name, each.key, each.reason, each.error))
     return close_page(found, size, scope, lambda each: [each.name])

@@ -1,5 +1,6 @@
 """Secret syncs: every change queues the runs that follow from it."""
 
+import json
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -19,7 +20,7 @@ from secretsync.engine.unwanted import end_disabled
 from secretsync.operations import lookups
 from secretsync.operations.app import App
 from secretsync.operations.moving import move, queue_sync
-from secretsync.operations.paging import Page, PageRequest, close_page
+from secretsync.operations.paging import Page, PageRequest, close_page, fitting
 from secretsync.operations.sync_settings import (
     ProvedSettings,
     Resolved,
@@ -96,13 +97,14 @@ def _fields(resolved: Resolved, settings: SyncSettings) -> dict[str, Any]:
 
 
 def list_secret_syncs(tx: Transaction, parent: str, request: PageRequest) -> Page[SecretSync]:
-    """Return a page of a project's syncs."""
+    """Return a page of a project's syncs; fewer than asked for if they are large."""
     scope = f"secretSyncs of {parent}"
     violations = Violations()
     names.PROJECT.check("parent", parent, violations)
     size, (after,) = request.open(scope, [""], violations)
     project = lookups.project(tx, "parent", parent)
     found = tx.syncs.list(project.uid, str(after), size + 1)
+    size = fitting(found, size, lambda each: [json.dumps(each.destination_config)])
     return close_page(found, size, scope, lambda each: [each.slug])
 
 

@@ -2087,7 +2087,7 @@ class ListSecretSyncsRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}`. Required."""
     page_size: _builtins.int
-    """See ListProjectsRequest.page_size."""
+    """See ListProjectsRequest.page_size. A page may hold fewer if they are large."""
     page_token: _builtins.str
     """See ListProjectsRequest.page_token."""
     def __init__(
@@ -2570,7 +2570,7 @@ class ListSyncRunsRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
     page_size: _builtins.int
-    """See ListProjectsRequest.page_size."""
+    """See ListProjectsRequest.page_size. A page may hold fewer if they are large."""
     page_token: _builtins.str
     """See ListProjectsRequest.page_token."""
     @_builtins.property
@@ -2651,7 +2651,7 @@ class ListSyncKeysRequest(_message.Message):
     parent: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}`. Required."""
     page_size: _builtins.int
-    """See ListProjectsRequest.page_size."""
+    """See ListProjectsRequest.page_size. A page may hold fewer if they are large."""
     page_token: _builtins.str
     """See ListProjectsRequest.page_token."""
     @_builtins.property

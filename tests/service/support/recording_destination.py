@@ -61,6 +61,7 @@ class Recorder:
         warnings: of every proof and run.
         hidden: names that removals do not see.
         refused: names that syncs cannot write.
+        why_refused: what they say of them.
         version: what plans say of the destination's version.
         refusal: what plans say of a run's failure.
         plans_badly: whether plans try to record intents.
@@ -83,6 +84,7 @@ class Recorder:
         self.warnings: tuple[str, ...] = ()
         self.hidden: set[str] = set()
         self.refused: set[str] = set()
+        self.why_refused = "Too long."
         self.version: str | None = None
         self.refusal = ""
         self.plans_badly = False
@@ -132,7 +134,10 @@ class Recorder:
             identity = secret.name.casefold()
             if secret.name in self.refused:
                 failed = KeyResult(
-                    key=secret.key, name=secret.name, action=Action.FAILED, reason="Too long."
+                    key=secret.key,
+                    name=secret.name,
+                    action=Action.FAILED,
+                    reason=self.why_refused,
                 )
                 keys.append(failed)
                 continue
