@@ -93,10 +93,15 @@ class _Bench:
         # A slow machine takes longer than a second for so many changes.
         allowed = 1 + math.ceil(seconds / INTERVAL)
         ensure(len(runs) <= allowed, f"at most {allowed} runs follow, not {len(runs)}")
-        # A run writes what was there when it began.
-        ends = list(zip([_began(each) for each in runs], self._writes(), strict=True))
+        # A run writes what was there when it read the source, a moment after it began. What came in
+        # that moment leads to another run, which then finds nothing to write.
+        wrote = [run for run in runs if any(each.method == "PUT" for each in run.http_requests)]
+        ends = list(zip([_began(each) for each in wrote], self._writes(), strict=True))
         waits = [
-            min((end for start, end in ends if start >= moment), default=ends[-1][1]) - moment
+            max(
+                0.0,
+                min((end for start, end in ends if start >= moment), default=ends[-1][1]) - moment,
+            )
             for moment in returned
         ]
         return waits, len(runs), seconds
