@@ -24,6 +24,7 @@ from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSy
 from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
+from secretsync.engine.queue import RunTerms
 from secretsync.operations import former_places, pauses, runs, sync_settings, syncs
 from secretsync.operations.former_places import PlaceStatus
 
@@ -215,6 +216,21 @@ class TestMove:
         assert ours(world, "a") == VALUE
         [status] = await places(world, sync)
         assert status.message.startswith("the sync requires approval")
+
+    async def test_nor_is_one_that_keeps_to_a_plan(self, world: World, sync: SecretSync) -> None:
+        await world.engine.stop(grace=0)
+        terms = RunTerms(fingerprint=".".join(["0" * 32] * 3))
+        await world.disk.write(
+            lambda tx: world.engine.enqueue(
+                tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms
+            )
+        )
+        await lead(world, sync, "b")
+        await world.start(retry=LATER)
+        await clean(world, sync)
+        # The plan is out of date. What follows is the sync at its new place, and then the clean-up.
+        assert (ours(world, "a"), ours(world, "b")) == ({}, VALUE)
+        assert [run.trigger for run in await clean_ups(world, sync)] == [RunTrigger.UPDATE]
 
 
 class TestUnreachable:

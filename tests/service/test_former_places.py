@@ -123,6 +123,25 @@ async def test_clean_up_by_hand(web: Service, recorder: Recorder) -> None:
     assert again == pb.CleanUpSecretSyncResponse()
 
 
+async def test_a_removal_that_keeps_to_a_plan_cleans_nothing_else(
+    web: Service, recorder: Recorder
+) -> None:
+    await left_behind(web, recorder)
+    del recorder.always["remove"]
+    request = pb.PlanSecretSyncRequest(name=SYNC, action=pb.RUN_ACTION_REMOVE)
+    plan = await web.syncs.PlanSecretSync(request)
+    removal = pb.RemoveSecretsRequest(name=SYNC, fingerprint=plan.fingerprint)
+    run = await web.ended((await web.syncs.RemoveSecrets(removal)).name)
+    await web.quiet()
+    assert run.state == pb.RUN_STATE_SUCCEEDED
+    assert (recorder.held["there"], len(recorder.held["web"])) == ({}, 2)
+    assert len((await web.sync()).former_places) == 1
+    # Without a plan, all is asked for.
+    await web.remove()
+    await clean(web)
+    assert recorder.held["web"] == {}
+
+
 async def test_what_cannot_be_seen_stays_listed(web: Service, recorder: Recorder) -> None:
     recorder.hidden = {"L"}
     await lead(web, "there")

@@ -62,8 +62,9 @@ def move(
         tx.former_places.insert(place)
         tx.former_places.ledger.replace(place.uid, left)
         removal = tx.runs.pending(sync.uid)
-        needs_approval = sync.options.require_approval
-        if removal and removal.action is RunAction.REMOVE and not needs_approval:
+        is_removal = removal is not None and removal.action is RunAction.REMOVE
+        is_of_plan = sync.options.require_approval or (removal and removal.approved_fingerprint)
+        if is_removal and not is_of_plan:
             # It was asked to take away what is at the old place, and will run at the new one.
             app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL)
     found = _taken_up(app, tx, sync, returning) if returning else []

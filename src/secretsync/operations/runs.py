@@ -57,12 +57,12 @@ def remove_secrets(app: App, tx: Transaction, name: str, terms: RunTerms = NO_TE
     """Queue a run that takes away what the sync put at the destination.
 
     What it has left at former places is cleaned by runs of their own, unless these would need an
-    approval: then somebody has to ask for them.
+    approval, or a plan was approved, which says nothing of them: then somebody has to ask for them.
     """
     sync = lookups.secret_sync(tx, "name", name)
     run = app.engine.enqueue(tx, sync, RunAction.REMOVE, RunTrigger.MANUAL, terms=terms)
-    places = () if sync.options.require_approval else tx.former_places.of_syncs([sync.uid])
-    for place in places:
+    is_of_plan = sync.options.require_approval or terms.fingerprint
+    for place in () if is_of_plan else tx.former_places.of_syncs([sync.uid]):
         app.engine.clean_up(tx, sync, place, RunTrigger.MANUAL)
     return run
 

@@ -240,9 +240,10 @@ class SecretSyncServiceServicer:
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
         as its message says. Guards do not apply: removing everything is what is asked for. A
         fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
-        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
-        Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
-        deleted; with a fingerprint also as PlanSecretSync).
+        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval or a
+        fingerprint is given, since no plan has them. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED),
+        FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a fingerprint also as
+        PlanSecretSync).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -88,9 +88,10 @@ class SecretSyncServiceStub:
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
     as its message says. Guards do not apply: removing everything is what is asked for. A
     fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
-    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
-    Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
-    deleted; with a fingerprint also as PlanSecretSync).
+    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval or a
+    fingerprint is given, since no plan has them. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED),
+    FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a fingerprint also as
+    PlanSecretSync).
     """
     CleanUpSecretSync: _grpc.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CleanUpSecretSyncRequest, _secret_sync_service_pb2.CleanUpSecretSyncResponse]
     """Queues runs that take away what this sync has left at its former places, and returns them: one
@@ -248,9 +249,10 @@ class SecretSyncServiceAsyncStub(SecretSyncServiceStub):
     an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
     as its message says. Guards do not apply: removing everything is what is asked for. A
     fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
-    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
-    Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
-    deleted; with a fingerprint also as PlanSecretSync).
+    cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval or a
+    fingerprint is given, since no plan has them. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED),
+    FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a fingerprint also as
+    PlanSecretSync).
     """
     CleanUpSecretSync: _aio.UnaryUnaryMultiCallable[_secret_sync_service_pb2.CleanUpSecretSyncRequest, _secret_sync_service_pb2.CleanUpSecretSyncResponse]  # type: ignore[assignment]
     """Queues runs that take away what this sync has left at its former places, and returns them: one
@@ -447,9 +449,10 @@ class SecretSyncServiceServicer(metaclass=_abc_1.ABCMeta):
         an automatic one, writes the secrets again. A removal of a paused sync waits for ResumeSyncing,
         as its message says. Guards do not apply: removing everything is what is asked for. A
         fingerprint is as in SyncSecrets, of a plan for a removal. The former places of the sync are
-        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval.
-        Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED), FAILED_PRECONDITION (RESOURCE_IN_USE: it is being
-        deleted; with a fingerprint also as PlanSecretSync).
+        cleaned by runs of their own, as by CleanUpSecretSync, unless it requires approval or a
+        fingerprint is given, since no plan has them. Errors: NOT_FOUND, ABORTED (PLAN_OUTDATED),
+        FAILED_PRECONDITION (RESOURCE_IN_USE: it is being deleted; with a fingerprint also as
+        PlanSecretSync).
         """
 
     @_abc_1.abstractmethod
