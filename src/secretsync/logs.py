@@ -45,7 +45,9 @@ def tell_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
     """
     error = context.get("exception")
     told = describe_exception(error) if isinstance(error, BaseException) else "no exception"
-    log.error("%s: %s", context["message"], told)
+    # The message about a callback has what it was called with.
+    message = "Exception in callback" if "handle" in context else context["message"]
+    log.error("%s: %s", message, told)
 
 
 def configure(level: str) -> None:

@@ -174,13 +174,20 @@ async def test_what_an_event_loop_tells_has_no_texts(capsys: pytest.CaptureFixtu
     async def fail() -> None:
         tell()
 
+    def called_back(_: str) -> None:
+        tell()
+
     task = asyncio.create_task(fail())
     await asyncio.wait({task})
     del task
     gc.collect()
     loop.call_exception_handler({"message": "something odd"})
+    loop.call_soon(called_back, SECRET)
+    await asyncio.sleep(0)
     told = capsys.readouterr().err
     assert "Task exception was never retrieved: " in told
     assert "Telling at " in told
     assert "something odd: no exception" in told
+    assert "Exception in callback: " in told
+    assert "called_back" in told
     assert SECRET not in told
