@@ -26,7 +26,7 @@ from secretsync.adapter import (
     ValidateResult,
     hookspecs,
 )
-from secretsync.domain.problems import Code, Problem, Reason, Violations, not_found
+from secretsync.domain.problems import Code, Problem, Reason, Violations
 from secretsync.plugin_models import Discreet, parse
 
 Result = TypeVar("Result")
@@ -169,7 +169,7 @@ class Registry:
         """Return a destination that can be used.
 
         Raises:
-            Problem: NOT_FOUND, or FAILED_PRECONDITION if its plugin failed to load.
+            Problem: DESTINATION_NOT_LOADED, if its plugin failed to load or is not installed.
         """
         if name in self._loaded:
             return self._loaded[name]
@@ -182,11 +182,17 @@ class Registry:
                 metadata={"destination": name},
             )
         known = ", ".join(sorted(self._loaded)) or "none"
-        raise not_found(
-            f"destinations/{name}",
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.DESTINATION_NOT_LOADED,
             f"there is no destination {name!r}; installed are: {known}. Install its plugin and"
             " restart the server",
+            metadata={"destination": name},
         )
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a plugin of this destination is installed, even if it failed to load."""
+        return name in self._loaded or name in self._failed
 
     def parse_config(
         self, name: str, config: Mapping[str, Any], field: str, violations: Violations

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from recording_destination import Recorder
 from refusals import invalid_fields, refused
-from service_kit import CONNECTION, TOKEN, Service, running, struct
+from service_kit import CONNECTION, TOKEN, Service, running, struct, wait_for
 
 from secretsync.adapter import (
     AdapterError,
@@ -20,6 +20,8 @@ from secretsync.adapter import (
     Unsupported,
 )
 from secretsync.v1 import connection_service_pb2 as pb
+from secretsync.v1 import error_reason_pb2
+from secretsync.v1 import secret_sync_service_pb2 as sync_pb
 
 VALIDATE = pb.ValidateConnectionRequest(name=CONNECTION)
 ERRORS: list[tuple[AdapterError, grpc.StatusCode, str]] = [
@@ -184,14 +186,44 @@ async def test_a_connection_outlives_its_plugin(shop: Service) -> None:
     registry = shop.server.app.registry
     kept = registry.get("recorder")
     registry._loaded.pop("recorder")
-    assert (await refused(shop.connections.ValidateConnection(VALIDATE))).metadata == {
-        "resource": "destinations/recorder"
-    }
+    refusal = await refused(shop.connections.ValidateConnection(VALIDATE))
+    assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
+    assert (refusal.reason, refusal.metadata) == (
+        "DESTINATION_NOT_LOADED",
+        {"destination": "recorder"},
+    )
     assert (await shop.sync()).destination == "destinations/recorder"
     run = await shop.trigger()
     assert run.message.startswith("there is no destination 'recorder'")
+    told = await shop.sync()
+    assert told.condition == sync_pb.SYNC_CONDITION_UNAVAILABLE
+    assert "the plugin of destinations/recorder is not loaded" in told.hint.lower()
     registry._loaded["recorder"] = kept
     assert (await shop.trigger()).counts.created == 1
+
+
+async def test_what_was_asked_for_without_a_plugin_is_done_when_it_is_back(tmp_path: Path) -> None:
+    async with running(tmp_path / "data", retry_later=0.01) as shop:
+        await shop.add_project()
+        await shop.connect()
+        await shop.put({"A": "a"})
+        await shop.add_sync()
+        await shop.quiet()
+        registry = shop.server.app.registry
+        kept = registry._loaded.pop("recorder")
+        await shop.put({"A": "b"})
+
+        async def failed() -> bool | None:
+            reasons = {run.error_reason for run in await shop.runs()}
+            return error_reason_pb2.ERROR_REASON_DESTINATION_NOT_LOADED in reasons or None
+
+        await wait_for(failed)
+        registry._loaded["recorder"] = kept
+
+        async def synced() -> bool | None:
+            return shop.recorder.held["web"] == {"A": "b"} or None
+
+        await wait_for(synced)
 
 
 async def test_a_destination_that_never_answers_is_given_up(tmp_path: Path) -> None:

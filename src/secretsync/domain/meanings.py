@@ -99,7 +99,7 @@ MEANINGS: Mapping[Reason, Meaning] = {
     Reason.DESTINATION_NOT_LOADED: Meaning(
         Condition.UNAVAILABLE,
         "the plugin of destinations/{destination} is not loaded",
-        "mend it and restart the server",
+        "mend or install it, and restart the server",
         (GET_DESTINATION,),
     ),
     Reason.DESTINATION_CONFLICT: Meaning(

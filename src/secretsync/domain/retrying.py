@@ -13,6 +13,7 @@ PASSING = frozenset(
     {
         Reason.RATE_LIMITED,
         Reason.DESTINATION_UNAVAILABLE,
+        Reason.DESTINATION_NOT_LOADED,
         Reason.DESTINATION_CONFLICT,
         Reason.STORAGE_FULL,
         Reason.KEYS_FAILED,

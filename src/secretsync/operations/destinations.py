@@ -92,6 +92,8 @@ def destination_slug(app: App, name: str, violations: Violations) -> str:
         return app.registry.get(slug).info.name
     except Problem as problem:
         violations.raise_if_any()
+        if not app.registry.knows(slug):
+            raise not_found(f"destinations/{slug}", f"{field}: {problem.message}") from None
         raise Problem(
             problem.code,
             problem.reason,

@@ -47,8 +47,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_DESTINATION_NOT_LOADED: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. The plugin of the destination is installed and could not be loaded.
-    Metadata: {"destination": "octopus-deploy"}.
+    """FAILED_PRECONDITION. The plugin of the destination could not be loaded, or is not installed any
+    more. Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_SYNC_DISABLED: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The
@@ -192,8 +192,8 @@ ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 7
 Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_DESTINATION_NOT_LOADED: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. The plugin of the destination is installed and could not be loaded.
-Metadata: {"destination": "octopus-deploy"}.
+"""FAILED_PRECONDITION. The plugin of the destination could not be loaded, or is not installed any
+more. Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The

@@ -254,7 +254,7 @@ def test_an_unknown_destination_is_told_what_is_installed(
 ) -> None:
     with pytest.raises(Problem) as told:
         registry_of(*points).get("gone")
-    assert told.value.code is Code.NOT_FOUND
+    assert told.value.reason is Reason.DESTINATION_NOT_LOADED
     assert f"installed are: {known}." in told.value.message
 
 
