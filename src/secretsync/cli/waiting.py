@@ -129,7 +129,10 @@ class _Wait:
         if error.reason == "TOO_MANY_WATCHERS":
             # Others watch; one can still ask now and then.
             self._pause()
-            run = self._look()
+            try:
+                run = self._look()
+            except CliError as away:
+                return self._broken(away)
             self._heard_at = time.monotonic()
             self._show(run)
             return None if run.state in MOVING else run

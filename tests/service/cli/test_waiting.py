@@ -72,6 +72,16 @@ def test_one_watcher_too_many_asks_now_and_then(server: FakeServer, run: Run) ->
     assert server.methods == ["WatchSecretSyncs", "GetSyncRun"] * 3
 
 
+def test_a_server_that_goes_away_while_it_is_asked_is_waited_for(
+    server: FakeServer, run: Run
+) -> None:
+    crowded = refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHERS")
+    server.replies["GetSyncRun"] = [GONE, DONE]
+    server.streams["WatchSecretSyncs"] = [[crowded]]
+    assert run(*WAIT).code == 0
+    assert server.methods == ["WatchSecretSyncs", "GetSyncRun"] * 2
+
+
 def test_other_runs_of_the_sync_do_not_matter(server: FakeServer, run: Run) -> None:
     other = SyncRun(name=f"{SYNC}/runs/r2", state=RUN_STATE_SUCCEEDED)
     server.streams["WatchSecretSyncs"] = [[SYNCED, run_changed(other), run_changed(DONE)]]
