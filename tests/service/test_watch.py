@@ -1,6 +1,7 @@
 """WatchSecretSyncs: the present state, then every change once and in order; and where it ends."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -10,6 +11,8 @@ from service_kit import SHOP, SYNC, TOKEN, Service, wait_for
 from watching_kit import ALL, Watcher, change_of, told, watching
 
 from secretsync.operations import watching as operations
+from secretsync.operations.app import App
+from secretsync.store.protocol import Transaction
 from secretsync.v1 import project_service_pb2 as project_pb
 from secretsync.v1 import secret_sync_service_pb2 as pb
 
@@ -223,6 +226,35 @@ async def test_progress_of_runs_under_way(shop: Service) -> None:
             ]
         shop.recorder.open.set()
         assert told(await watcher.next()) == "web run succeeded"
+
+
+async def test_a_run_is_told_to_have_begun_before_its_progress(
+    shop: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.put({"K": "v"})
+    await at_rest(shop)
+    shop.recorder.open.clear()
+    engine = shop.server.app.engine
+    may_begin: list[bool] = []
+
+    async def read(app: App, work: Callable[[Transaction], Any]) -> Any:  # noqa: ANN401
+        found = await app.store.read(work)
+        if getattr(work, "__name__", "") == "_read_news" and found.events:
+            # What was read is old by the time at which it is told.
+            may_begin.append(True)
+            engine.wake()
+            while not engine.running():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return found
+
+    async with watching(shop) as watcher:
+        await watcher.until("synced")
+        monkeypatch.setattr(App, "read", read)
+        monkeypatch.setattr(engine, "_may_claim", lambda: bool(may_begin))
+        await shop.syncs.SyncSecrets(pb.SyncSecretsRequest(name=SYNC))
+        found = [told(await watcher.next()) for _ in range(3)]
+        shop.recorder.open.set()
+    assert found == ["web run pending", "web run running", "web progress running"]
 
 
 async def test_an_unexpected_error_tells_nothing_internal(

@@ -203,6 +203,9 @@ class _Stream(Generic[S]):
 
     def _progress(self) -> Sequence[Change[S]]:
         """Return what running runs have reported since the last time, unless that was just now."""
+        if self._app.watchers.newest > self._place.position.seq:
+            # That a run has begun comes first, and may be among what has not been read yet.
+            return []
         now = {
             (run.uid, run.lease_token): (run, progress)
             for run, progress in self._app.engine.running()
