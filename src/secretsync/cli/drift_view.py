@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 from google.protobuf.duration_pb2 import Duration
 
-from secretsync.cli.schedule_options import interval_of, interval_text
+from secretsync.cli.lengths import interval_of, interval_text
 from secretsync.cli.words import enum_text, time_and_age
 from secretsync.v1.secret_sync_service_pb2 import (
     DRIFT_POLICY_DETECT,

@@ -1,18 +1,16 @@
 """The options of `run list` that say which runs to show."""
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import update_wrapper
 
 import click
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from secretsync.cli.lengths import read_length
 from secretsync.cli.words import enum_text
 from secretsync.v1.secret_sync_service_pb2 import ListSyncRunsRequest, RunState, RunTrigger
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> Timestamp | None:
@@ -21,11 +19,9 @@ def _moment(ctx: click.Context, param: click.Parameter, text: str | None) -> Tim
         return None
     moment = Timestamp()
     try:
-        if age := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
-            when = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-        else:
-            when = datetime.fromisoformat(text).astimezone(UTC)
-        moment.FromDatetime(when)
+        age = read_length(text)
+        when = datetime.now(UTC) - age if age is not None else datetime.fromisoformat(text)
+        moment.FromDatetime(when.astimezone(UTC))
     except (ValueError, OverflowError):
         raise click.BadParameter(
             f"{text!r} is no time: write it like 2026-03-01T12:00:00Z, or how long ago it was"

@@ -1,42 +1,13 @@
 """The options that say when a sync runs because time has passed, and how that is shown."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 
 import click
 
 from secretsync.cli.errors import invalid
+from secretsync.cli.lengths import interval_of, interval_text
 from secretsync.v1.secret_sync_service_pb2 import Schedule
-
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_SECONDS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
-
-
-def interval_of(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
-    """Return the length of time that an option gives, such as `90m` or `1d12h`."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"([0-9]{1,9}[dhms])+", text):
-        raise click.BadParameter(
-            f"{text!r} is no length of time: write it like 90m, 12h or 1d12h", ctx, param
-        )
-    parts = re.findall(r"([0-9]+)([dhms])", text)
-    try:
-        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
-    except OverflowError:
-        raise click.BadParameter(f"{text} is too long", ctx, param) from None
-
-
-def interval_text(interval: timedelta) -> str:
-    """Return a length of time for people: `1 day 12 hours`; below a second as a number of them."""
-    left = int(interval.total_seconds())
-    words = []
-    for unit, length in _SECONDS:
-        count, left = divmod(left, length)
-        if count:
-            words.append(f"{count} {unit}{'' if count == 1 else 's'}")
-    return " ".join(words) or f"{interval.total_seconds():g} seconds"
 
 
 def schedule_options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:

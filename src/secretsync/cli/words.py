@@ -7,7 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+from secretsync.cli.lengths import UNITS
 
 
 def enum_text(enum: EnumDescriptor, number: int, prefix: str) -> str:
@@ -43,7 +43,7 @@ def time_and_age(when: Timestamp) -> str:
 def age_text(seconds: float) -> str:
     """Return a distance in time for people: `3 minutes ago`, `in 2 seconds`, `now`."""
     distance = abs(seconds)
-    for unit, length in _UNITS:
+    for unit, length in UNITS:
         count = int(distance // length)
         if count:
             words = f"{count} {unit}{'' if count == 1 else 's'}"

@@ -6,7 +6,7 @@ import pytest
 from cli_kit import OCTOPUS, FakeServer, Run
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from secretsync.cli.schedule_options import interval_text
+from secretsync.cli.lengths import interval_text
 from secretsync.v1.connection_service_pb2 import Connection
 from secretsync.v1.secret_sync_service_pb2 import (
     CreateSecretSyncRequest,
