@@ -442,6 +442,36 @@ class TestOthersAtTheOldPlace:
         [cleaned] = [each for each in world.memory.requests if isinstance(each, RemoveRequest)]
         assert cleaned.claimed_by_others == {"k@": second.name}
 
+    async def test_what_they_are_about_to_take_over_is_not_taken_away(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        """They have written it, and nobody has been told: it is in no ledger of theirs."""
+        await world.set_value("L", "1")
+        await world.sync(sync)
+        refuse(world, "b")
+        await lead(world, sync, "b")
+        await quiet(world, sync)
+        del world.memory.steps["begin"]
+
+        async def lose(request: RunRequest) -> None:
+            if request.config.place == "a" and not isinstance(request, RemoveRequest):
+                raise Unavailable("The answer was lost.")
+
+        world.memory.steps["written"] = lose
+        second = await world.add_sync("second", place="a", secret_path="/a")
+        waiting = await world.failed_attempt(await world.enqueue(second), 1)
+        del world.memory.steps["written"]
+        await world.sync(sync)
+        await quiet(world, sync)
+        assert ours(world, "a") == {"k@": "/a of K", "l@": "1"}
+        [status] = await places(world, sync)
+        assert f"{second.name} is about to write there" in status.message
+        await tick(world, 60)
+        assert (await world.ended(waiting)).state is RunState.SUCCEEDED
+        await tick(world)
+        await clean(world, sync)
+        assert ours(world, "a") == {"k@": "/a of K"}
+
     async def test_runs_at_the_old_place_take_turns(self, world: World, sync: SecretSync) -> None:
         second = await world.add_sync("second", place="a", secret_path="/a")
         gate = Gate()

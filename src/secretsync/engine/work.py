@@ -8,7 +8,7 @@ from typing import Any
 from secretsync.adapter import DesiredSecret, LedgerEntry, RemoveRequest, SecretValue, SyncRequest
 from secretsync.crypto import Vault
 from secretsync.domain.desired import first_run_claims, name_keys
-from secretsync.domain.entities import RunAction, SecretSync, SyncRun
+from secretsync.domain.entities import RunAction, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.former_places import FormerPlace, may_run, sync_at, why_kept
 from secretsync.domain.key_schema import KeySchema
 from secretsync.domain.problems import Code, Problem, Reason, Violations
@@ -107,7 +107,7 @@ class Preparation:
         sync = tx.syncs.by_uid(run.sync_uid)
         place = tx.former_places.by_uid(run.place_uid) if run.place_uid else None
         if sync and run.place_uid:
-            sync = _as_it_was(sync, run, place)
+            sync = _as_it_was(tx, sync, run, place)
         connection = tx.connections.by_uid(sync.connection_uid) if sync else None
         if sync is None or connection is None:
             raise Problem(Code.INTERNAL, Reason.INTERNAL, f"{run.sync_name} was deleted meanwhile")
@@ -198,10 +198,35 @@ def _held_at_present(tx: Transaction, run: SyncRun) -> tuple[LedgerEntry, ...]:
     return tuple(entry for entry in held if entry.confirmed)
 
 
-def _as_it_was(sync: SecretSync, run: SyncRun, place: FormerPlace | None) -> SecretSync:
+def _as_it_was(
+    tx: Transaction, sync: SecretSync, run: SyncRun, place: FormerPlace | None
+) -> SecretSync:
     """Return the sync that a clean-up works for, as it was when it led to the former place."""
     if place is None:
         raise Problem(Code.ABORTED, Reason.SUPERSEDED, "nothing is left at this former place")
     if not may_run(sync, run):
         raise Problem(Code.FAILED_PRECONDITION, Reason.CLEAN_UP_FAILED, why_kept(sync))
+    newcomer = None if run.trigger is RunTrigger.MANUAL else _newcomer(tx, sync, place)
+    if newcomer:
+        raise Problem(
+            Code.FAILED_PRECONDITION,
+            Reason.CLEAN_UP_FAILED,
+            f"{newcomer.name} is about to write there, and may take over what is left: it is"
+            " cleaned after that",
+        )
     return sync_at(sync, place)
+
+
+def _newcomer(tx: Transaction, sync: SecretSync, place: FormerPlace) -> SecretSync | None:
+    """Return another sync that is to write for the first time where a sync has been.
+
+    So is one that may have written without having been told. What it takes over is in its ledger
+    when its run has come to a result; until then, it would be taken away.
+    """
+    for other in tx.syncs.at_target(place.target_key):
+        waiting = tx.runs.pending(other.uid)
+        if other.uid == sync.uid or waiting is None or waiting.action is not RunAction.SYNC:
+            continue
+        if other.is_enabled and (not other.initialized or may_be_in_flight(tx, waiting)):
+            return other
+    return None
