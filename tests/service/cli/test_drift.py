@@ -1,6 +1,7 @@
 """`secretsync sync`: drift."""
 
 import json
+import time
 
 import grpc
 import pytest
@@ -63,6 +64,18 @@ def test_programs_get_the_run_and_the_keys(server: FakeServer, run: Run) -> None
     result = run("--json", "sync", "check-drift", "dev")
     told = json.loads(result.out)
     assert (told["syncRun"]["name"], told["syncKeys"][0]["reason"]) == (RUN.name, "it is gone")
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(5, 0), (1800, 1)])
+def test_a_retry_that_waits_is_waited_for_unless_that_takes_too_long(
+    server: FakeServer, run: Run, seconds: int, code: int
+) -> None:
+    due = Timestamp(seconds=int(time.time()) + seconds)
+    retry = SyncRun(name=RUN.name, state=RUN_STATE_PENDING, next_attempt_time=due)
+    server.replies["CheckDrift"] = retry
+    result = run("sync", "check-drift", "dev")
+    assert result.code == code
+    assert (f"{RUN.name} waits for its time" in result.err) is (code == 1)
 
 
 def test_nobody_waits_for_a_check_that_a_pause_holds(server: FakeServer, run: Run) -> None:
