@@ -10,7 +10,7 @@ class PauseTable(Protocol):
     """Pauses by name. One ends with the sync or connection that it is for."""
 
     def put(self, pause: Pause) -> None:
-        """Insert it, or replace the one of its name."""
+        """Insert it, or give the one of its name its reason."""
         ...
 
     def delete(self, name: str) -> None:

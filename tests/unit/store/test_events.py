@@ -159,6 +159,7 @@ def test_what_a_pause_holds_or_lets_go_has_changed(
         tx.syncs.insert(make.sync("s2", connection_uid="c-other"))
         for change in (
             lambda: tx.pauses.put(Pause(create_time=make.now, **holder)),
+            lambda: tx.pauses.put(Pause(create_time=make.now, reason="why", **holder)),
             lambda: tx.pauses.delete(holder["name"]),
         ):
             before = tx.events.newest().seq

@@ -26,8 +26,12 @@ class Pauses:
         self._database = database
 
     def put(self, pause: Pause) -> None:
-        self.delete(pause.name)
-        PAUSES.insert(self._database, pause)
+        # Not replaced, which would be two events for each sync that it holds.
+        changed = self._database.execute(
+            "UPDATE pauses SET reason = ? WHERE name = ?", [pause.reason, pause.name]
+        )
+        if not changed.rowcount:
+            PAUSES.insert(self._database, pause)
 
     def delete(self, name: str) -> None:
         self._database.execute("DELETE FROM pauses WHERE name = ?", [name])

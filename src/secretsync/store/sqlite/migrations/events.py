@@ -126,7 +126,7 @@ def m0008_events(database: Database) -> None:
                 mark=MARK,
                 now=NOW,
             )
-            for change, row in (("INSERT", "NEW"), ("DELETE", "OLD"))
+            for change, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
             for scope, condition, where in (
                 ("sync", "{row}.sync_uid IS NOT NULL", "WHERE uid = {row}.sync_uid"),
                 (
