@@ -131,6 +131,16 @@ def test_values_are_written_again_after_somebody_elses_change() -> None:
     assert told(plan) == [("A", "updated", merge.CHANGED_BY_OTHERS)]
 
 
+def test_nobody_else_is_blamed_for_a_run_that_relies_on_nothing() -> None:
+    mine = row("A")
+    current = variable_set(mine, version=3)
+
+    plan = plan_of(current, sync_request({"A": "v" * 9}, ledger=[entry_for(mine, "v" * 9)]))
+
+    assert sent(current, plan) == [{**mine, "Value": "v" * 9}]
+    assert told(plan) == [("A", "updated", merge.UNCERTAIN)]
+
+
 def test_a_value_that_is_not_certain_is_written_again() -> None:
     mine = row("A")
     entry = entry_for(mine, "value-a", version=None)

@@ -85,6 +85,8 @@ def merge_sync(
     owned = replace(owned, doubtful=owned.doubtful - _claimed_identities(owned, request))
     unconfirmed = unconfirmed.with_intents(current, request.ledger)
     is_known = current.version_text in request.known_versions
+    # Without any version, it is a write of this service itself that nothing is certain after.
+    doubt = CHANGED_BY_OTHERS if request.known_versions else UNCERTAIN
     draft = Draft(current, owned, unconfirmed, is_known, warnings=warnings)
     rows = current.rows_by_identity()
     obstacles = find_obstacles(wishes, owned, current, rows, request)
@@ -94,7 +96,7 @@ def merge_sync(
             continue
         present = rows.get(wish.identity, [])
         if present:
-            _keep_or_update(draft, wish, present, merges_copies=request.delete_missing)
+            _keep_or_update(draft, wish, present, doubt, merges_copies=request.delete_missing)
         else:
             _create(draft, wish, request)
     desired = {wish.identity for wish in wishes}
@@ -144,12 +146,13 @@ def _create(draft: Draft, wish: Wish, request: SyncRequest) -> None:
 
 
 def _keep_or_update(
-    draft: Draft, wish: Wish, present: Sequence[Row], *, merges_copies: bool
+    draft: Draft, wish: Wish, present: Sequence[Row], doubt: str, *, merges_copies: bool
 ) -> None:
     entry = draft.owned.entries.get(wish.identity)
     ours = next((row for row in present if entry is not None and row.id == entry.remote_id), None)
     row = ours or present[0]
-    value_reasons = _value_reasons(wish, row, entry if ours else None, known=draft.values_are_known)
+    doubt = "" if draft.values_are_known else doubt
+    value_reasons = _value_reasons(wish, row, entry if ours else None, doubt)
     reasons = list(value_reasons)
     if row.name != wish.name:
         reasons.append(f"the letter case of its name was changed from {row.label}")
@@ -189,14 +192,14 @@ def _merge_copies(draft: Draft, wish: Wish, copies: Sequence[Row], *, is_allowed
         draft.delete_foreign(copy, COPY)
 
 
-def _value_reasons(wish: Wish, row: Row, entry: LedgerEntry | None, *, known: bool) -> list[str]:
+def _value_reasons(wish: Wish, row: Row, entry: LedgerEntry | None, doubt: str) -> list[str]:
     """Return why the value must be written; nothing if the row certainly has it.
 
     Args:
         wish: the variable as it is to be.
         row: the row that holds it, or will.
         entry: the ledger's entry for that very row, or None if the row is not ours.
-        known: whether nobody else can have changed values since they were written.
+        doubt: why values may be others than were written; empty if they certainly are not.
     """
     if row.type == TEXT:
         return [CONVERTED]
@@ -206,7 +209,7 @@ def _value_reasons(wish: Wish, row: Row, entry: LedgerEntry | None, *, known: bo
         return ["its value was changed"]
     if entry.version is None:
         return [UNCERTAIN]
-    return [] if known else [CHANGED_BY_OTHERS]
+    return [doubt] if doubt else []
 
 
 def _delete(
