@@ -51,8 +51,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     more. Metadata: {"destination": "octopus-deploy"}.
     """
     ERROR_REASON_SYNC_DISABLED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The
-    secret sync is disabled. Metadata: {"resource": "..."}.
+    """FAILED_PRECONDITION for a call, FAILED for a run that waited, was to be tried again, or was about
+    to clean a former place. The secret sync is disabled. Metadata: {"resource": "..."}.
     """
     ERROR_REASON_SECRETS_LEFT_BEHIND: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
@@ -196,8 +196,8 @@ ERROR_REASON_DESTINATION_NOT_LOADED: ErrorReason.ValueType  # 8
 more. Metadata: {"destination": "octopus-deploy"}.
 """
 ERROR_REASON_SYNC_DISABLED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION for a call, FAILED for a run that waited, or was to be tried again. The
-secret sync is disabled. Metadata: {"resource": "..."}.
+"""FAILED_PRECONDITION for a call, FAILED for a run that waited, was to be tried again, or was about
+to clean a former place. The secret sync is disabled. Metadata: {"resource": "..."}.
 """
 ERROR_REASON_SECRETS_LEFT_BEHIND: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION. The call would leave secrets of ours behind at a former place, and does not
