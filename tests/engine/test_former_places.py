@@ -157,6 +157,15 @@ class TestMove:
         await quiet(world, made)
         assert await places(world, made) == []
 
+    async def test_a_copy_within_one_instance_is_no_reason_to_leave_it(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        copied = world.memory.at("a").rows["k@"]
+        world.memory.at("b").rows["k@"] = replace(copied)
+        await lead(world, sync, "b")
+        await clean(world, sync)
+        assert (ours(world, "a"), ours(world, "b")) == ({}, VALUE)
+
     async def test_many_moves(self, world: World, sync: SecretSync) -> None:
         broken = refuse(world, "a")
         await lead(world, sync, "b")

@@ -13,9 +13,10 @@ class LedgerEntry:
         identity: what the destination tells things apart by, in a canonical text of the adapter's
             choosing (for Octopus: case-folded name and scope). Unique among the confirmed entries
             of a ledger, and among its intents; an intent may repeat that of a confirmed entry.
-        remote_id: the destination's own id for it, which nothing at another place has; None where
-            the destination has no such ids. If a sync that was led elsewhere finds the ids of what
-            it left there again, the old place is not cleaned by itself: it seems to be the same.
+        remote_id: the destination's own id for it, which nothing at another instance has; None
+            where the destination has no such ids. If a sync that was led to another instance finds
+            the ids of what it left there again, the old place is not cleaned by itself: it seems to
+            be the same.
             Of an intent: None if the write creates the thing, its id if the write deletes it.
         digest: `request.digest(identity, value)` of the value last written. It lets a later run
             see that nothing changed where values cannot be read back.

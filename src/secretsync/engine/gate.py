@@ -63,21 +63,11 @@ def guard_text(work: Work, result: PlanResult, done: str = NOTHING_CHANGED) -> s
         how = HOW_TO_CLEAN_UP
         keys = frozenset(entry.key for entry in work.held_at_present)
         tripped = guards.trip_clean_up(result.changes, limit, keys)
-        if _is_found_again(work):
+        if work.is_found_again:
             how, tripped = HOW_TO_TELL_APART, SAME_DOCUMENT
     else:
         return ""
     return f"{tripped}. {_sentence(done)}. {how}" if tripped else ""
-
-
-def _is_found_again(work: Work) -> bool:
-    """Tell whether a former place seems to be the present one under another target key.
-
-    A server may have got another address, or come to tell by an id of its own who it is. What the
-    clean-up would take away is then what was just written.
-    """
-    held = {(each.identity, each.remote_id) for each in work.held_at_present if each.remote_id}
-    return any((entry.identity, entry.remote_id) in held for entry in work.ledger)
 
 
 async def told(work: Work, result: PlanResult, *, refusal: str, now: datetime) -> SyncPlan:

@@ -30,7 +30,8 @@ class Work:
     `source_missing` names the source folder if it does not exist any more while secrets of this
     sync are at the destination; `desired` is empty then. `plan_digest` is for fingerprints.
     `is_settled` tells a check whether all that was written is recorded. `held_at_present` tells a
-    clean-up what the sync holds where it leads to now.
+    clean-up what the sync holds where it leads to now, and `is_found_again` whether the former
+    place seems to be the very same, under another target key.
     """
 
     action: RunAction
@@ -48,6 +49,7 @@ class Work:
     source_missing: str = ""
     is_settled: bool = True
     held_at_present: tuple[LedgerEntry, ...] = ()
+    is_found_again: bool = False
 
     def request(self, **means: Any) -> SyncRequest | RemoveRequest:  # noqa: ANN401
         """Return what the adapter is asked.
@@ -113,6 +115,7 @@ class Preparation:
             raise Problem(Code.INTERNAL, Reason.INTERNAL, f"{run.sync_name} was deleted meanwhile")
         entries, owner = ledger_of(tx, run)
         ledger = tuple(entries.of(owner))
+        held = _held_at_present(tx, run)
         project_uid, sync_uid = sync.project_uid, sync.uid
         digest_key = self._vault.digest_key(tx, project_uid, "ledger")
         desired: tuple[DesiredSecret, ...] = ()
@@ -142,7 +145,8 @@ class Preparation:
             plan_digest=self._vault.digest_key(tx, project_uid, "plan"),
             source_missing=missing,
             is_settled=run.action is not RunAction.CHECK or not may_be_in_flight(tx, run),
-            held_at_present=_held_at_present(tx, run),
+            held_at_present=held,
+            is_found_again=place is not None and _is_found_again(tx, place, ledger, held),
         )
 
     def _claimed(
@@ -196,6 +200,25 @@ def _held_at_present(tx: Transaction, run: SyncRun) -> tuple[LedgerEntry, ...]:
     """Return what the sync of a clean-up holds at its present place."""
     held = tx.ledger.of_sync(run.sync_uid) if run.place_uid else ()
     return tuple(entry for entry in held if entry.confirmed)
+
+
+def _is_found_again(
+    tx: Transaction,
+    place: FormerPlace,
+    left: Sequence[LedgerEntry],
+    held: Sequence[LedgerEntry],
+) -> bool:
+    """Tell whether a former place seems to be the present one under another target key.
+
+    A server may have got another address, or come to tell by an id of its own who it is. What the
+    clean-up would take away is then what was just written. Places of one instance are told apart.
+    """
+    sync = tx.syncs.by_uid(place.sync_uid)
+    connection = tx.connections.by_uid(sync.connection_uid) if sync else None
+    if connection is None or connection.instance == place.instance:
+        return False
+    ids = {(entry.identity, entry.remote_id) for entry in held if entry.remote_id}
+    return any((entry.identity, entry.remote_id) in ids for entry in left)
 
 
 def _as_it_was(
