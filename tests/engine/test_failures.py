@@ -382,7 +382,10 @@ class TestBeforeTheDestination:
                 Reason.AUTHENTICATION_FAILED,
             ),
             (lambda connection: replace(connection, method="oidc"), Reason.INVALID_FIELDS),
-            (lambda connection: replace(connection, destination="gone"), Reason.RESOURCE_NOT_FOUND),
+            (
+                lambda connection: replace(connection, destination="gone"),
+                Reason.DESTINATION_NOT_LOADED,
+            ),
         ],
     )
     async def test_credentials_that_cannot_be_used_fail_the_run(
