@@ -232,14 +232,22 @@ class TestTerminalErrors:
         assert ended.message == error.message
         assert len(world.memory.calls) == 1
 
-    async def test_violations_are_part_of_the_message(self, world: World) -> None:
-        error = InvalidConfig(
-            "bad", violations={"scope": "unknown", "place": "gone"}, hint="mend it"
-        )
+    @pytest.mark.parametrize(
+        ("words", "hint", "told"),
+        [
+            ("bad", "mend it", "bad (mend it): scope: unknown; place: gone"),
+            ("It is bad.", "", "It is bad. scope: unknown; place: gone"),
+            ("It is bad.", "Mend it.", "It is bad. (Mend it.) scope: unknown; place: gone"),
+        ],
+    )
+    async def test_violations_are_part_of_the_message(
+        self, world: World, words: str, hint: str, told: str
+    ) -> None:
+        error = InvalidConfig(words, violations={"scope": "unknown", "place": "gone"}, hint=hint)
         world.memory.steps["begin"] = Failing(error)
         await world.start()
         ended = await world.sync(await world.add_sync())
-        assert ended.message == "bad (mend it): scope: unknown; place: gone"
+        assert ended.message == told
 
     async def test_the_newer_run_is_executed_all_the_same(self, world: World) -> None:
         gate = Gate()

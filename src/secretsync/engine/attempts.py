@@ -100,4 +100,7 @@ def _told(problem: Problem) -> str:
         for violation in problem.violations
         if violation.description not in problem.message
     )
-    return f"{problem.message}: {extra}" if extra else problem.message
+    if not extra:
+        return problem.message
+    is_sentence = problem.message.rstrip(")").endswith(".")
+    return f"{problem.message}{'' if is_sentence else ':'} {extra}"
