@@ -60,18 +60,24 @@ def policy_text(options: SyncOptions) -> str:
     return f"{policy} every {interval_text(options.drift_interval.ToTimedelta())}"
 
 
-def drift_text(drift: Drift) -> str:
-    """Return for people what is known of drift, and when it is looked for next."""
+def drift_text(drift: Drift, policy: DriftPolicy.ValueType) -> str:
+    """Return for people what is known of drift, and when it is looked for next.
+
+    With the policy REPAIR the looks are sync runs. The last check is none of them, and as old as the
+    last time that somebody asked for one; so it is not told once it has ended.
+    """
+    repairs = policy == DRIFT_POLICY_REPAIR
     told = ["none known"]
     if drift.drifted_key_count:
         count = drift.drifted_key_count
         keys = "1 key" if count == 1 else f"{count} keys"
         told = [f"{keys} since {time_and_age(drift.start_time)}"]
     check = drift.last_check
-    if check.last_run:
+    if check.last_run and not (repairs and check.HasField("finish_time")):
         state = enum_text(RunState.DESCRIPTOR, check.state, "RUN_STATE_")
         when = f" {time_and_age(check.finish_time)}" if check.HasField("finish_time") else ""
         told.append(f"last check {state}{when}{f': {check.message}' if check.message else ''}")
     if drift.HasField("next_check_time"):
-        told.append(f"next look {time_and_age(drift.next_check_time)}")
+        how = ", by a sync run" if repairs else ""
+        told.append(f"next look {time_and_age(drift.next_check_time)}{how}")
     return "; ".join(told)

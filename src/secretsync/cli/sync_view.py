@@ -64,7 +64,7 @@ def show_sync(sync: SecretSync) -> None:
             ("Schedule", schedule_text(sync.schedule)),
             ("Next run", time_and_age(sync.next_run_time)),
             ("Drift policy", policy_text(options)),
-            ("Drift", drift_text(sync.drift)),
+            ("Drift", drift_text(sync.drift, sync.sync_options.drift_policy)),
             ("Keys", key_counts_text(sync.key_state_counts)),
             *pause_fields(sync.pauses),
             ("Last sync", _status_text(sync.sync_status)),

@@ -14,6 +14,7 @@ from secretsync.v1.pause_pb2 import Pause
 from secretsync.v1.secret_sync_service_pb2 import (
     DRIFT_POLICY_DETECT,
     DRIFT_POLICY_OFF,
+    DRIFT_POLICY_REPAIR,
     KEY_STATE_DRIFTED,
     RUN_STATE_FAILED,
     RUN_STATE_PENDING,
@@ -131,6 +132,17 @@ def test_the_policy_is_set_with_its_interval(server: FakeServer, run: Run) -> No
             ),
             "detect every 1 hour 30 minutes",
             ["2 keys since 2026-03-01", "last check failed 2026-03-01", ": No.", "next look"],
+        ),
+        (
+            SyncOptions(drift_policy=DRIFT_POLICY_REPAIR, drift_interval=Duration(seconds=3600)),
+            Drift(
+                last_check=RunStatus(
+                    state=RUN_STATE_FAILED, last_run="r", finish_time=Timestamp(seconds=1772368200)
+                ),
+                next_check_time=Timestamp(seconds=1772371800),
+            ),
+            "repair every 1 hour",
+            ["none known; next look 2026-03-01", ", by a sync run"],
         ),
         (
             SyncOptions(drift_policy=DRIFT_POLICY_OFF),
