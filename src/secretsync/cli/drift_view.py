@@ -63,8 +63,8 @@ def policy_text(options: SyncOptions) -> str:
 def drift_text(drift: Drift, policy: DriftPolicy.ValueType) -> str:
     """Return for people what is known of drift, and when it is looked for next.
 
-    With the policy REPAIR the looks are sync runs. The last check is none of them, and as old as the
-    last time that somebody asked for one; so it is not told once it has ended.
+    With the policy REPAIR the looks are sync runs. The last check is none of them, and as old as
+    the last time that somebody asked for one; so it is not told once it has ended.
     """
     repairs = policy == DRIFT_POLICY_REPAIR
     told = ["none known"]
