@@ -111,14 +111,8 @@ class Events:
         await self._change(ask)
 
     async def _require(self, slug: str) -> None:
-        def require(tx: Transaction) -> None:
-            sync = sync_of(tx, slug)
-            options = replace(sync.options, require_approval=True)
-            tx.syncs.update(replace(sync, options=options))
-            end_forbidden(tx, sync_of(tx, slug), self.clock())
-
         if self.makes_plans:
-            await self._change(require)
+            await self._update(slug, {"sync_options.require_approval": True})
             self.judge.require(f"y-{slug}")
 
     async def _approve(self, slug: str) -> None:
@@ -176,8 +170,10 @@ class Events:
         await self._change(enable)
 
     async def _move(self, slug: str, place: str) -> None:
-        name, changes = name_of(slug), {"destination_config": {"place": place, "scope": slug}}
-        app = self.app
+        await self._update(slug, {"destination_config": {"place": place, "scope": slug}})
+
+    async def _update(self, slug: str, changes: dict[str, Any]) -> None:
+        app, name = self.app, name_of(slug)
         before, proved = await sync_settings.prove_changes(app, name, "", changes, Violations())
         await self._change(lambda tx: syncs.update_secret_sync(app, tx, name, "", before, proved))
 
