@@ -274,7 +274,10 @@ class TestRequiredApproval:
         recorder.open.set()
         stopped, waiting = await shop.quiet()
         assert stopped.error_reason == reasons.ERROR_REASON_SUPERSEDED
-        assert "was made to require approval while this run was under way" in stopped.message
+        assert stopped.message == f"a newer run took its place: {waiting.name}"
+        [attempt] = (await shop.run(stopped.name)).attempts
+        assert attempt.outcome == pb.ATTEMPT_OUTCOME_HELD_BACK
+        assert "was made to require approval while this run was under way" in attempt.message
         assert (waiting.state, waiting.trigger) == (AWAITING, pb.RUN_TRIGGER_UPDATE)
         assert recorder.held["web"] == {}
 

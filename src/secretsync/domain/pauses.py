@@ -1,10 +1,10 @@
 """Rules of pauses: what each one holds, and what it tells those who wait."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from secretsync.domain.entities import Connection, RunState, SecretSync, SyncRun
+from secretsync.domain.entities import Connection, SecretSync
 from secretsync.domain.problems import Code, Problem, Reason
 
 EVERYTHING = "-"
@@ -71,17 +71,4 @@ def paused(sync: SecretSync, pauses: Sequence[Pause], consequence: str) -> Probl
         f"{sync.name} is held, because {told} {'is' if len(pauses) == 1 else 'are'} paused:"
         f" {consequence}",
         metadata={"resource": sync.name, "pauses": ", ".join(pause.name for pause in pauses)},
-    )
-
-
-def held_by_pause(run: SyncRun, why: str, now: datetime) -> SyncRun:
-    """Return a run that was paused before a write as waiting; its attempt does not count."""
-    return replace(
-        run,
-        state=RunState.PENDING,
-        attempt=run.attempt - 1,
-        not_before=now,
-        message=f"its last attempt ended before a write: {why}",
-        error_reason=Reason.PAUSED,
-        lease_until=None,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
-from secretsync.domain.problems import Reason
+from secretsync.domain.problems import Problem, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,5 +210,22 @@ def held_back(
         not_before=now + timedelta(seconds=delay),
         message=f"waits for its connection: {message}",
         error_reason=reason,
+        lease_until=None,
+    )
+
+
+def held_before_write(run: SyncRun, why: Problem, now: datetime) -> SyncRun:
+    """Return a run as waiting that may not write now; its attempt does not count.
+
+    It may begin again at once: a pause keeps it from that, and what has to be approved since its
+    attempt began is planned by the next one.
+    """
+    return replace(
+        run,
+        state=RunState.PENDING,
+        attempt=run.attempt - 1,
+        not_before=now,
+        message=f"its last attempt ended before a write: {why.message}",
+        error_reason=why.reason,
         lease_until=None,
     )

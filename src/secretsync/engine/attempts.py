@@ -76,8 +76,8 @@ def _how(ended: SyncRun, report: RunReport) -> tuple[AttemptOutcome, Reason | No
         return _how_it_came_out(ended, report.result)
     if ended.cancel_requested:
         return AttemptOutcome.CUT_SHORT, Reason.CANCELLED, ended.message
-    if report.paused:
-        return AttemptOutcome.HELD_BACK, Reason.PAUSED, report.paused
+    if report.held:
+        return AttemptOutcome.HELD_BACK, report.held.reason, report.held.message
     outcome = AttemptOutcome.HELD_BACK if report.unsent else AttemptOutcome.FAILED
     return outcome, *why_it_failed(report)
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from secretsync.domain.entities import RunAction, RunState, SecretSync, SyncRun
-from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.retrying import retry_of
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
     held_back,
+    held_before_write,
     still_due,
     supersede,
 )
@@ -46,8 +46,8 @@ def fail(
         plan=report.plan,
         may_have_written=run.may_have_written or report.may_have_written,
     )
-    if report.paused:
-        return settle(tx, held_by_pause(run, report.paused, now), now)
+    if report.held:
+        return settle(tx, held_before_write(run, report.held, now), now)
     if not report.transient:
         ended = replace(
             run,

@@ -8,12 +8,12 @@ from datetime import datetime
 from secretsync.adapter import Action, KeyResult, LedgerEntry, RunResult
 from secretsync.domain.entities import ENDED, RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.partial import failed, has_changed, told_of_failed
-from secretsync.domain.pauses import held_by_pause
 from secretsync.domain.problems import Reason
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
     cancel,
+    held_before_write,
     still_due,
     supersede,
 )
@@ -153,8 +153,8 @@ def _succeed_in_part(
     """Write down what was done although some keys failed, and let the run try these again."""
     _keep_result(tx, sync, replace(run, finish_time=now), report, result)
     run = replace(run, outcome=outcome_of(run, report), may_have_written=False)
-    if report.paused:
-        return settle(tx, held_by_pause(run, report.paused, now), now)
+    if report.held:
+        return settle(tx, held_before_write(run, report.held, now), now)
     after = after_transient_failure(
         run,
         message=shortened(told_of_failed(result.keys)),

@@ -123,17 +123,18 @@ class IntentRecorder:
     def _check_approval(self, known: SecretSync, sync: SecretSync) -> None:
         """Refuse a write that has to be approved since the attempt began, and that nobody has.
 
-        In the transaction that would announce it, as with pauses.
+        In the transaction that would announce it, as with pauses. The next attempt makes a plan.
         """
         is_new = sync.options.require_approval and not known.options.require_approval
-        is_asked_for = self._run.action is RunAction.CLEAN_UP and may_run(sync, self._run)
-        if is_new and not self._run.approved_fingerprint and not is_asked_for:
-            raise Problem(
+        is_clean_up = self._run.action is RunAction.CLEAN_UP
+        if is_new and not self._run.approved_fingerprint and not is_clean_up:
+            problem = Problem(
                 Code.ABORTED,
                 Reason.SUPERSEDED,
-                f"{sync.name} was made to require approval while this run was under way, so it"
-                " writes nothing more. Run it again",
+                f"{sync.name} was made to require approval while this run was under way",
             )
+            self._report.held = problem
+            raise problem
 
     def _check_pauses(self, tx: Transaction, sync: SecretSync) -> None:
         """Refuse a write that a pause holds.
@@ -144,7 +145,7 @@ class IntentRecorder:
         pauses = holding(sync, tx.pauses.named(names_holding(sync)))
         if pauses:
             problem = paused(sync, pauses, "no write may begin")
-            self._report.paused = problem.message
+            self._report.held = problem
             raise problem
 
 

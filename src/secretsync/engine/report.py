@@ -26,7 +26,8 @@ class RunReport:
         problem: why it failed; None if it did not.
         transient: whether another attempt may pass.
         write_announced: whether a write was announced, so that one may have taken place.
-        paused: why no write may begin, for people, if one was refused because of that; else empty.
+        held: why no write may begin now, if one was refused because of that: the run waits, and its
+            attempt does not count. None otherwise.
         plan: what the attempt was about to do when it was stopped; None if it was not.
         unsent: whether it failed only because its connection may not send, before it sent anything.
         target_key: names the document that the attempt was about; empty if it did not get so far.
@@ -38,7 +39,7 @@ class RunReport:
     problem: Problem | None = None
     transient: bool = False
     write_announced: bool = False
-    paused: str = ""
+    held: Problem | None = None
     plan: SyncPlan | None = None
     unsent: bool = False
     target_key: str = ""

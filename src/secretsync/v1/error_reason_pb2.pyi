@@ -97,8 +97,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 22
     """FAILED run only. A newer run took this one's place while it waited, or after it was cut short. Or
-    the sync was changed meanwhile so that the run must not go on: it was made to require approval,
-    or the former place was forgotten, taken over, or led back to. The message says which.
+    the run must not go on because the former place was forgotten, taken over, or led back to
+    meanwhile. The message says which. Of an attempt: the sync was made to require approval.
     """
     ERROR_REASON_REMOVAL_FAILED: _ErrorReason.ValueType  # 23
     """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync
@@ -242,8 +242,8 @@ destination; the message names both.
 """
 ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 22
 """FAILED run only. A newer run took this one's place while it waited, or after it was cut short. Or
-the sync was changed meanwhile so that the run must not go on: it was made to require approval,
-or the former place was forgotten, taken over, or led back to. The message says which.
+the run must not go on because the former place was forgotten, taken over, or led back to
+meanwhile. The message says which. Of an attempt: the sync was made to require approval.
 """
 ERROR_REASON_REMOVAL_FAILED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. The removal that was to precede the deletion of a sync failed; the sync

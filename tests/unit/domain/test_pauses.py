@@ -6,15 +6,10 @@ import pytest
 
 from secretsync.domain.entities import (
     Connection,
-    RunAction,
-    RunState,
-    RunTrigger,
     SecretSync,
-    SyncRun,
 )
 from secretsync.domain.pauses import (
     Pause,
-    held_by_pause,
     holding,
     names_holding,
     paused,
@@ -86,22 +81,3 @@ def test_what_is_told() -> None:
         f"{SYNC.name} is held, because {SYNC.name} (bad values) and everything (incident) are"
         " paused: resume it first"
     )
-
-
-def test_an_attempt_that_a_pause_ended_does_not_count() -> None:
-    run = SyncRun(
-        uid="r",
-        sync_uid="y",
-        sync_name=SYNC.name,
-        action=RunAction.SYNC,
-        trigger=RunTrigger.MANUAL,
-        state=RunState.RUNNING,
-        attempt=3,
-        create_time=NOW,
-        not_before=NOW,
-        lease_until=NOW,
-    )
-    held = held_by_pause(run, "told", NOW)
-    assert (held.state, held.attempt, held.lease_until) == (RunState.PENDING, 2, None)
-    assert (held.error_reason, held.not_before) == (Reason.PAUSED, NOW)
-    assert held.message == "its last attempt ended before a write: told"

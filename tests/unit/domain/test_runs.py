@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
-from secretsync.domain.problems import Reason
+from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.runs import (
     RetryPolicy,
     after_change,
     after_transient_failure,
+    held_before_write,
     may_join,
     may_join_running,
     supersede,
@@ -173,3 +174,11 @@ class TestAfterTransientFailure:
 
     def test_the_lease_token_stays_so_that_claims_go_on_counting(self) -> None:
         assert after(1).lease_token == after(3).lease_token == 4
+
+
+def test_an_attempt_that_was_held_before_a_write_does_not_count() -> None:
+    why = Problem(Code.FAILED_PRECONDITION, Reason.PAUSED, "told")
+    held = held_before_write(a_run(attempt=3), why, NOW)
+    assert (held.state, held.attempt, held.lease_until) == (RunState.PENDING, 2, None)
+    assert (held.error_reason, held.not_before) == (Reason.PAUSED, NOW)
+    assert held.message == "its last attempt ended before a write: told"
