@@ -100,12 +100,15 @@ class Model:
         live = [self.syncs[other.sync_uid] for other in self.live()]
         return (
             (due or lost)
-            and (sync.is_enabled or run.action is not RunAction.SYNC)
+            and (sync.is_enabled or not self.needs_enabled(run))
             and not self.is_held(run)
             and sync.target_key not in [other.target_key for other in live]
             and [other.connection_uid for other in live].count(sync.connection_uid)
             < MAX_PER_CONNECTION
         )
+
+    def needs_enabled(self, run: SyncRun) -> bool:
+        return run.action in {RunAction.SYNC, RunAction.CHECK}
 
     def is_held(self, run: SyncRun) -> bool:
         sync = self.syncs[run.sync_uid]
@@ -209,9 +212,13 @@ class Model:
             assert stored.state in (RunState.PENDING, RunState.FAILED)
             self.replace(run, without_attempts(stored))
         self.renewed_late = False
-        # Nothing is lost: whoever was at work has a run that waits.
+        # Nothing is lost: whoever was at work has a run that waits, unless none of it may start.
         waiting = {run.sync_uid for run in self.runs if run.state is RunState.PENDING}
-        assert waiting >= {run.sync_uid for run in running}
+        assert waiting >= {
+            run.sync_uid
+            for run in running
+            if self.syncs[run.sync_uid].is_enabled or not self.needs_enabled(run)
+        }
 
     def check(self) -> None:
         stored = [without_attempts(self.tx.runs.get(run.sync_uid, run.uid)) for run in self.runs]
