@@ -11,9 +11,11 @@ from secretsync.adapter import RateLimited, RunRequest, Unavailable
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.key_states import KeyState
 from secretsync.domain.problems import Problem, Reason
+from secretsync.domain.runs import RetryPolicy
 from secretsync.store.protocol import Transaction
 
 SYNC, REMOVE = RunAction.SYNC, RunAction.REMOVE
+CHANGE = RunTrigger.SOURCE_CHANGE
 
 
 async def cancel(world: World, run: SyncRun) -> SyncRun:
@@ -313,6 +315,101 @@ class TestAfterCancelling:
         await world.start()
         assert (await world.sync(sync)).state is RunState.SUCCEEDED
         assert world.memory.at("main").values() == {"k@": "/ of K"}
+
+    @pytest.mark.parametrize("delete_sync", [False, True])
+    @pytest.mark.parametrize("started", [False, True])
+    async def test_a_change_that_joined_a_removal_is_still_due(
+        self, world: World, *, started: bool, delete_sync: bool
+    ) -> None:
+        gate = Gate()
+        sync = await world.add_sync()
+        await world.start()
+        await world.sync(sync)
+        world.memory.steps["begin"] = gate
+        if started:
+            removal = await world.enqueue(sync, REMOVE, delete_sync=delete_sync)
+            await gate.reached()
+        else:
+            await world.engine.stop(grace=20)
+            removal = await world.enqueue(sync, REMOVE, delete_sync=delete_sync)
+        await world.set_value("K", "new")
+        assert (await world.enqueue(sync, trigger=CHANGE)).uid == removal.uid
+        await cancel(world, removal)
+        gate.open()
+        if not started:
+            await world.start()
+        await self.follows(world, sync)
+
+    async def test_a_run_whose_place_a_removal_took_is_still_due(self, world: World) -> None:
+        sync = await world.add_sync()
+        await world.set_value("K", "new")
+        await world.enqueue(sync, trigger=CHANGE)
+        removal = await world.enqueue(sync, REMOVE)
+        await world.start()
+        world.engine.stop_claiming()
+        await cancel(world, removal)
+        await world.start()
+        await self.follows(world, sync)
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    async def test_a_run_that_gave_way_to_a_removal_is_still_due(
+        self, world: World, *, restarted: bool
+    ) -> None:
+        gate = Gate()
+        world.memory.steps["begin"] = gate
+        sync = await world.add_sync()
+        await world.set_value("K", "new")
+        await world.start()
+        run = await world.enqueue(sync, trigger=CHANGE)
+        await gate.reached()
+        removal = await world.enqueue(sync, REMOVE)
+        if restarted:
+            await world.engine.stop(grace=0)
+        else:
+            world.engine.stop_claiming()
+
+            async def fails(_: RunRequest) -> None:
+                raise Unavailable("it is down")
+
+            world.memory.steps["write"] = fails
+            gate.open()
+        assert (await world.ended(run)).error_reason is Reason.SUPERSEDED
+        world.memory.steps.clear()
+        await cancel(world, removal)
+        await world.start()
+        await self.follows(world, sync)
+
+    async def test_a_change_that_joined_a_removal_is_due_if_that_is_cancelled_when_tried_again(
+        self, world: World
+    ) -> None:
+        async def fails(_: RunRequest) -> None:
+            raise Unavailable("it is down")
+
+        sync = await world.add_sync()
+        await world.start(retry=RetryPolicy(max_attempts=1, later=60.0))
+        await world.sync(sync)
+        await world.engine.stop(grace=20)
+        removal = await world.enqueue(sync, REMOVE)
+        await world.set_value("K", "new")
+        await world.enqueue(sync, trigger=CHANGE)
+        world.memory.steps["begin"] = fails
+        await world.start(retry=RetryPolicy(max_attempts=1, later=60.0))
+        await world.ended(removal)
+        world.memory.steps.clear()
+        retry = (await world.runs(sync))[-1]
+        assert (retry.trigger, retry.state) == (RunTrigger.RETRY, RunState.PENDING)
+        await cancel(world, retry)
+        await self.follows(world, sync)
+
+    async def follows(self, world: World, sync: SecretSync) -> None:
+        """Return when the change has been followed."""
+        following = (await world.runs(sync))[-1]
+        if following.action is REMOVE:
+            await world.ended(following)
+            following = (await world.runs(sync))[-1]
+        assert (following.action, following.trigger) == (SYNC, CHANGE)
+        assert (await world.ended(following)).state is RunState.SUCCEEDED
+        assert world.memory.at("main").values() == {"k@": "new"}
 
     async def test_a_sync_is_kept_even_if_the_removal_was_done(self, world: World) -> None:
         async def fill(_: RunRequest) -> None:

@@ -111,7 +111,8 @@ class TestWhatIsAskedForMeanwhile:
         assert approved.follow_up is RunTrigger.MANUAL
         removal = await world.enqueue(sync, RunAction.REMOVE, delete_sync=delete_sync)
         await outdate(world, approved)
-        assert await world.run(removal) == removal
+        kept = replace(removal, follow_up=RunTrigger.MANUAL)
+        assert await world.run(removal) == kept
         assert len(await world.runs(sync)) == 3
 
     async def test_another_plan_takes_over_what_is_due(self, world: World) -> None:

@@ -104,7 +104,8 @@ async def test_a_change_does_not_bring_a_removal_forward(world: World, sync: Sec
     await world.ended(await world.enqueue(sync, RunAction.REMOVE))
     waiting = await retry(world, sync)
     assert waiting
-    assert await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE) == waiting
+    change = RunTrigger.SOURCE_CHANGE
+    assert await world.enqueue(sync, trigger=change) == replace(waiting, follow_up=change)
 
 
 @pytest.mark.parametrize(

@@ -300,10 +300,10 @@ class SyncRun:
     Attributes:
         override_guards: let it do what a guard would stop.
         approved_fingerprint: of the plan that it must keep to; empty for none.
-        follow_up: of a run that must keep to a plan: the trigger of a run that it took the place
-            of, or that came while it waited. If it fails, a sync run with that trigger is still
-            due; see `still_due`. Of a clean-up that precedes the deletion of its sync: the first
-            trigger that came meanwhile, for a sync run if the sync is kept.
+        follow_up: of a run that must keep to a plan, of a removal, and of a clean-up that precedes
+            the deletion of its sync: the trigger of a run that it took the place of, or the first
+            one that came meanwhile. A sync run with that trigger may still be due when it has
+            ended; see `due_after`.
         may_have_written: whether an attempt of it that came to no result may have written.
         plan: what it was about to do when it was stopped: by a guard, for approval, or because it
             is not what was approved.

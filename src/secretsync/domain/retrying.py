@@ -71,6 +71,7 @@ def retry_of(
         message=f"will try again what failed: {run.message}",
         error_reason=run.error_reason,
         requester=run.requester,
+        follow_up=run.follow_up if run.action is RunAction.REMOVE else None,
         # So many that 2 to the power of it stays a number, and far more than reach the ceiling.
         retries=min(run.retries + 1, 100),
     )

@@ -107,6 +107,30 @@ def still_due(run: SyncRun) -> RunTrigger | None:
     return None if is_of_plan or run.action is not RunAction.SYNC else run.trigger
 
 
+def carries_follow_up(run: SyncRun) -> bool:
+    """Tell whether a run may answer a trigger, or take another's place, without a sync.
+
+    One that must keep to a plan may turn out not to, and a removal may be cancelled: then what came
+    besides is still due.
+    """
+    return bool(run.approved_fingerprint) or run.action is RunAction.REMOVE
+
+
+def due_after(ended: SyncRun) -> RunTrigger | None:
+    """Return the trigger of a sync run that is still due after a run has ended, None if none is.
+
+    Whoever cancels a run gives up what it was for itself, not what came besides. A removal that
+    fails is still what somebody wants, and no reason to write anything.
+    """
+    if ended.action is RunAction.CLEAN_UP:
+        return ended.follow_up
+    if ended.state is RunState.SUCCEEDED:
+        return None
+    if ended.cancel_requested:
+        return ended.follow_up
+    return still_due(ended) if ended.approved_fingerprint else None
+
+
 def after_change(last: SyncRun | None, interval: timedelta, now: datetime) -> datetime:
     """Return when a run that follows from a change may begin.
 

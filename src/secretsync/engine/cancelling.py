@@ -60,7 +60,7 @@ def end_cancelled(tx: Transaction, now: datetime, *, at_work: bool) -> None:
 
 
 def _make_up(tx: Transaction, run: SyncRun, now: datetime) -> None:
-    """Queue a run for what came while the cancelled one waited, if that had to keep to a plan."""
+    """Queue a run for what came besides what the cancelled one was for itself."""
     sync = tx.syncs.by_uid(run.sync_uid)
     if sync:
         make_up_for(tx, sync, run.follow_up, now)

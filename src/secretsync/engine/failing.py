@@ -9,6 +9,7 @@ from secretsync.domain.retrying import retry_of
 from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
+    carries_follow_up,
     held_back,
     held_before_write,
     still_due,
@@ -80,7 +81,7 @@ def settle(tx: Transaction, after: SyncRun, now: datetime) -> SyncRun:
     if after.state is RunState.PENDING and waiting:
         # A sync has one waiting run at most: the newer one stays, and keeps to the pause and the
         # count of attempts that the failed one has earned.
-        due = still_due(after) if waiting.approved_fingerprint else None
+        due = still_due(after) if carries_follow_up(waiting) else None
         tx.runs.update(
             replace(
                 waiting,

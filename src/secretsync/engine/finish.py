@@ -13,8 +13,8 @@ from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
     cancel,
+    due_after,
     held_before_write,
-    still_due,
     supersede,
 )
 from secretsync.domain.texts import listed
@@ -69,12 +69,8 @@ def finish_attempt(
     if not sync.is_enabled:
         ended = end_disabled(tx, ended, now)
     tx.attempts.end(run.uid, ended_attempt(ended, report, now))
-    if ended.approved_fingerprint and ended.state in ENDED - {RunState.SUCCEEDED}:
-        # Whoever cancels it gives up what it was for itself, not what came besides.
-        due = ended.follow_up if ended.cancel_requested else still_due(ended)
-        make_up_for(tx, sync, due, now)
-    elif ended.action is RunAction.CLEAN_UP and ended.state in ENDED:
-        make_up_for(tx, sync, ended.follow_up, now)
+    if ended.state in ENDED:
+        make_up_for(tx, sync, due_after(ended), now)
     retry_later(tx, sync, ended, policy=policy, now=now, rng=rng)
     return ended
 

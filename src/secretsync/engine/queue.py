@@ -10,6 +10,7 @@ from secretsync.domain.requester import requester
 from secretsync.domain.retrying import brought_forward, is_scheduled
 from secretsync.domain.runs import (
     after_change,
+    carries_follow_up,
     may_join,
     may_join_running,
     still_due,
@@ -74,18 +75,15 @@ def enqueue(
     if terms.fingerprint:
         return _enqueue_approved(tx, _new_run(sync, action, trigger, now, terms), waiting, now)
     if waiting and may_join(waiting, action, trigger):
-        if action is RunAction.CHECK and waiting.action is not RunAction.CHECK:
-            return waiting
         due = _due(tx, sync, waiting.seq, trigger, change_interval, now)
-        joined = _joined(waiting, action, trigger, due, terms)
-        if joined != waiting:
-            tx.runs.update(joined)
-        return joined
+        return _updated(tx, waiting, _joined(waiting, action, trigger, due, terms))
     if running and may_join_running(running, action, trigger):
-        return running
+        return _updated(tx, running, _following(running, action, trigger))
     run = _new_run(sync, action, trigger, now, terms)
     run = replace(run, not_before=_due(tx, sync, AFTER_ALL_RUNS, trigger, change_interval, now))
     if waiting:
+        if carries_follow_up(run):
+            run = replace(run, follow_up=still_due(waiting))
         tx.runs.update(supersede(waiting, by=run, now=now))
     return tx.runs.insert(run)
 
@@ -95,7 +93,8 @@ def make_up_for(
 ) -> None:
     """Queue the sync run that is still due after a run which has answered its trigger in vain.
 
-    That run had to keep to a plan, or was to precede the deletion of the sync.
+    That run had to keep to a plan, was to precede the deletion of the sync, or was a removal that
+    was cancelled.
 
     What was asked for since then is not overruled: it answers the trigger, or is a later wish.
 
@@ -105,11 +104,15 @@ def make_up_for(
         trigger: why it is still due; None if it is not.
         now: the time.
     """
-    if trigger is None or not sync.is_enabled or _deleting(tx, sync):
+    if trigger is None or not sync.is_enabled:
+        return
+    deleting = _deleting(tx, sync)
+    if deleting:
+        _answered_by_deletion(tx, sync, deleting, RunAction.SYNC, trigger)
         return
     waiting = tx.runs.pending(sync.uid)
-    if waiting and waiting.approved_fingerprint:
-        tx.runs.update(replace(waiting, follow_up=waiting.follow_up or trigger))
+    if waiting and carries_follow_up(waiting):
+        tx.runs.update(_following(waiting, RunAction.SYNC, trigger))
     elif not waiting or waiting.action is RunAction.CHECK:
         run = _new_run(sync, RunAction.SYNC, trigger, now, NO_TERMS)
         if waiting:
@@ -144,11 +147,11 @@ def _answered_by_deletion(
 ) -> SyncRun:
     """Return the run of a deletion that answers a trigger.
 
-    As long as former places are cleaned, the present place is as it was. If the deletion comes to
-    nothing by then, the sync is kept, and has to follow what was changed meanwhile.
+    If the deletion is called off, or comes to nothing while the present place is as it was, the
+    sync is kept, and has to follow what was changed meanwhile.
     """
     for run in _of_deletion(tx, sync):
-        if run.action is RunAction.CLEAN_UP and action is RunAction.SYNC and not run.follow_up:
+        if action is RunAction.SYNC and not run.follow_up:
             tx.runs.update(replace(run, follow_up=trigger))
     return tx.runs.get(sync.uid, first.uid) or first
 
@@ -190,10 +193,12 @@ def _joined(
     waiting: SyncRun, action: RunAction, trigger: RunTrigger, due: datetime, terms: RunTerms
 ) -> SyncRun:
     """Return a waiting run that answers a further trigger, which may begin when it is due."""
+    if action is RunAction.CHECK and waiting.action is not RunAction.CHECK:
+        return waiting
     if waiting.approved_fingerprint:
-        return replace(waiting, follow_up=waiting.follow_up or trigger)
+        return _following(waiting, action, trigger)
     joined = replace(
-        waiting,
+        _following(waiting, action, trigger),
         delete_sync=waiting.delete_sync or terms.delete_sync,
         override_guards=waiting.override_guards or terms.override_guards,
     )
@@ -203,6 +208,19 @@ def _joined(
         # Whoever asks by hand may have mended what failed, and means now.
         joined = replace(joined, not_before=due, attempt=0)
     return joined
+
+
+def _updated(tx: Transaction, before: SyncRun, after: SyncRun) -> SyncRun:
+    if after != before:
+        tx.runs.update(after)
+    return after
+
+
+def _following(run: SyncRun, action: RunAction, trigger: RunTrigger) -> SyncRun:
+    """Return a run that answers a trigger, which is kept in mind if the run may do so in vain."""
+    if action is not RunAction.SYNC or not carries_follow_up(run):
+        return run
+    return replace(run, follow_up=run.follow_up or trigger)
 
 
 def _enqueue_approved(

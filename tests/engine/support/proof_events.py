@@ -142,7 +142,9 @@ class Events:
             run = tx.runs.pending(uid) or tx.runs.running(uid)
             if run:
                 self.engine.cancel(tx, run)
-                self.judge.call_off(uid)
+                # What came besides is still to be done.
+                due = run.follow_up if sync_of(tx, slug).is_enabled else None
+                self.judge.wishes[uid] = RunAction.SYNC if due else None
 
         await self._change(cancel)
 

@@ -13,6 +13,7 @@ from secretsync.domain.runs import (
     RetryPolicy,
     after_change,
     after_transient_failure,
+    due_after,
     held_before_write,
     may_join,
     may_join_running,
@@ -182,3 +183,35 @@ def test_an_attempt_that_was_held_before_a_write_does_not_count() -> None:
     assert (held.state, held.attempt, held.lease_until) == (RunState.PENDING, 2, None)
     assert (held.error_reason, held.not_before) == (Reason.PAUSED, NOW)
     assert held.message == "its last attempt ended before a write: told"
+
+
+class TestDueAfter:
+    CHANGE = RunTrigger.SOURCE_CHANGE
+
+    @pytest.mark.parametrize("action", [RunAction.SYNC, RunAction.REMOVE])
+    def test_nothing_after_a_success(self, action: RunAction) -> None:
+        assert due_after(a_run(action, state=RunState.SUCCEEDED, follow_up=self.CHANGE)) is None
+
+    def test_what_came_besides_a_removal_only_if_that_was_cancelled(self) -> None:
+        failed = a_run(RunAction.REMOVE, state=RunState.FAILED, follow_up=self.CHANGE)
+        assert due_after(failed) is None
+        cancelled = a_run(
+            RunAction.REMOVE, state=RunState.FAILED, follow_up=self.CHANGE, cancel_requested=True
+        )
+        assert due_after(cancelled) is self.CHANGE
+
+    def test_what_an_approved_run_was_for_unless_it_was_cancelled(self) -> None:
+        failed = a_run(trigger=self.CHANGE, state=RunState.FAILED, approved_fingerprint="f")
+        assert due_after(failed) is self.CHANGE
+        cancelled = a_run(
+            trigger=self.CHANGE,
+            state=RunState.FAILED,
+            approved_fingerprint="f",
+            cancel_requested=True,
+        )
+        assert due_after(cancelled) is None
+
+    @pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED])
+    def test_what_came_while_former_places_were_cleaned(self, state: RunState) -> None:
+        run = a_run(RunAction.CLEAN_UP, state=state, follow_up=self.CHANGE)
+        assert due_after(run) is self.CHANGE

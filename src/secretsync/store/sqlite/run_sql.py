@@ -116,8 +116,8 @@ END_DISABLED = """
     )
 """
 
-# A run that must keep to a plan may not answer what the one was for whose place it takes: what
-# `still_due` says.
+# A run that must keep to a plan, or a removal, may not answer what the one was for whose place it
+# takes: what `carries_follow_up` and `still_due` say.
 TAKE_OVER = """
     UPDATE runs SET follow_up = (
         SELECT CASE
@@ -129,7 +129,8 @@ TAKE_OVER = """
             AND other.place_uid = '' AND other.action <> 'check'
         ORDER BY other.seq DESC LIMIT 1
     )
-    WHERE state = 'pending' AND approved_fingerprint <> '' AND follow_up IS NULL AND EXISTS (
+    WHERE state = 'pending' AND (approved_fingerprint <> '' OR action = 'remove')
+        AND follow_up IS NULL AND EXISTS (
         SELECT 1 FROM runs AS other
         WHERE other.state = 'running' AND other.sync_uid = runs.sync_uid
             AND other.place_uid = '' AND other.action <> 'check'
