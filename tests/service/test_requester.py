@@ -65,6 +65,25 @@ async def test_who_joins_a_waiting_run_is_not_listed(shop: Service) -> None:
     assert [run.requester for run in await shop.quiet()] == ["", "ann"]
 
 
+async def test_a_run_tells_who_approved_its_plan(shop: Service) -> None:
+    await shop.add_sync(sync_options=pb.SyncOptions(require_approval=True))
+    await shop.quiet()
+    await put(shop, "b", "ann")
+    waiting = await shop.run((await shop.quiet())[-1].name)
+    assert (waiting.state, waiting.approver) == (pb.RUN_STATE_AWAITING_APPROVAL, "")
+    request = pb.SyncSecretsRequest(name=SYNC, fingerprint=waiting.plan.fingerprint)
+    resumed = await shop.syncs.SyncSecrets(request, **by("bob"))
+    assert (resumed.name, resumed.requester, resumed.approver) == (waiting.name, "ann", "bob")
+    await shop.ended(resumed.name)
+    plan = await shop.syncs.PlanSecretSync(
+        pb.PlanSecretSyncRequest(name=SYNC, action=pb.RUN_ACTION_REMOVE)
+    )
+    removal = pb.RemoveSecretsRequest(name=SYNC, fingerprint=plan.fingerprint)
+    asked = await shop.syncs.RemoveSecrets(removal, **by("eve"))
+    assert (asked.requester, asked.approver) == ("eve", "eve")
+    assert [run.approver for run in await shop.runs()][-2:] == ["bob", "eve"]
+
+
 @pytest.mark.parametrize("names", [("x" * 129,), ("ann", "bob")])
 async def test_a_bad_one_is_refused(shop: Service, names: tuple[str, ...]) -> None:
     before = shop.dump()

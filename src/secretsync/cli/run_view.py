@@ -172,6 +172,8 @@ def _summary(run: SyncRun) -> list[tuple[str, str]]:
     fields = [("Run", run.name), ("Action", action_text(run)), ("Trigger", trigger_text(run))]
     if run.requester:
         fields.append(("Requester", run.requester))
+    if run.approver:
+        fields.append(("Approver", run.approver))
     rests = run.state not in MOVING
     fields.append(("State", state_text(run) if rests else describe(run)))
     if message_text(run):

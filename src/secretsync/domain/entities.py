@@ -300,6 +300,7 @@ class SyncRun:
     Attributes:
         override_guards: let it do what a guard would stop.
         approved_fingerprint: of the plan that it must keep to; empty for none.
+        approver: who has declared to approve that plan.
         follow_up: of a run that must keep to a plan, of a removal, and of a clean-up that precedes
             the deletion of its sync: the trigger of a run that it took the place of, or the first
             one that came meanwhile. A sync run with that trigger may still be due when it has
@@ -331,6 +332,7 @@ class SyncRun:
     cancel_requested: bool = False
     override_guards: bool = False
     approved_fingerprint: str = ""
+    approver: str = ""
     follow_up: RunTrigger | None = None
     may_have_written: bool = False
     plan: SyncPlan | None = None

@@ -186,6 +186,7 @@ def _new_run(
         delete_sync=terms.delete_sync,
         override_guards=terms.override_guards,
         approved_fingerprint=terms.fingerprint,
+        approver=requester() if terms.fingerprint else "",
     )
 
 
@@ -247,6 +248,7 @@ def _enqueue_approved(
             attempt=0,
             not_before=now,
             approved_fingerprint=fingerprint,
+            approver=requester(),
             override_guards=planned.override_guards or wanted.override_guards,
         )
         [newest] = tx.runs.list(wanted.sync_uid, AFTER_ALL_RUNS, 1, WRITING_RUNS)

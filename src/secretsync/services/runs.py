@@ -120,6 +120,7 @@ def run_message(
         plan=plan_message(run.plan) if run.plan else None,
         override_guards=run.override_guards,
         approved_fingerprint=run.approved_fingerprint,
+        approver=run.approver,
     )
 
 

@@ -1211,6 +1211,7 @@ class SyncRun(_message.Message):
     HTTP_REQUEST_COUNT_FIELD_NUMBER: _builtins.int
     REQUEST_BYTES_FIELD_NUMBER: _builtins.int
     RESPONSE_BYTES_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`projects/{project}/secretSyncs/{secret_sync}/runs/{run}`."""
     action: Global___RunAction.ValueType
@@ -1248,6 +1249,10 @@ class SyncRun(_message.Message):
     """Size of the bodies of these requests in bytes."""
     response_bytes: _builtins.int
     """Size of the bodies of the responses in bytes, as transferred."""
+    approver: _builtins.str
+    """Who approved the plan that it keeps to, declared as the requester is. Empty if no plan was
+    approved, or nothing was declared.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was queued."""
@@ -1327,10 +1332,11 @@ class SyncRun(_message.Message):
         http_request_count: _builtins.int = ...,
         request_bytes: _builtins.int = ...,
         response_bytes: _builtins.int = ...,
+        approver: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "create_time", b"create_time", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "plan", b"plan", "progress", b"progress", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "approved_fingerprint", b"approved_fingerprint", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "override_guards", b"override_guards", "plan", b"plan", "progress", b"progress", "request_bytes", b"request_bytes", "requester", b"requester", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "approved_fingerprint", b"approved_fingerprint", "approver", b"approver", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested", b"cancel_requested", "counts", b"counts", "create_time", b"create_time", "error_reason", b"error_reason", "finish_time", b"finish_time", "http_request_count", b"http_request_count", "http_requests", b"http_requests", "key_results", b"key_results", "max_attempts", b"max_attempts", "message", b"message", "name", b"name", "next_attempt_time", b"next_attempt_time", "override_guards", b"override_guards", "plan", b"plan", "progress", b"progress", "request_bytes", b"request_bytes", "requester", b"requester", "response_bytes", b"response_bytes", "start_time", b"start_time", "state", b"state", "trigger", b"trigger", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

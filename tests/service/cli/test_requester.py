@@ -61,6 +61,7 @@ def test_a_bad_variable_is_an_error_before_any_call(
 
 def test_get_shows_it(server: FakeServer, run: Run) -> None:
     name = "projects/shop/secretSyncs/dev/runs/r1"
-    server.replies["GetSyncRun"] = SyncRun(name=name, requester="ann@laptop")
+    server.replies["GetSyncRun"] = SyncRun(name=name, requester="ann@laptop", approver="bob@desk")
     lines = run("run", "get", "dev/r1").out.splitlines()
     assert "Requester" in {line.split()[0] for line in lines if line.endswith("ann@laptop")}
+    assert "Approver" in {line.split()[0] for line in lines if line.endswith("bob@desk")}

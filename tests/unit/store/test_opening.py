@@ -123,6 +123,7 @@ async def test_all_tables_are_strict_and_come_from_known_migrations(
         "m0013_checks",
         "m0014_returns",
         "m0015_moves",
+        "m0016_approvers",
     ]
 
 

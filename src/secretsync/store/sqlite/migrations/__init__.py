@@ -22,6 +22,7 @@ from secretsync.store.sqlite.migrations import former_places as _former_places  
 from secretsync.store.sqlite.migrations import checks as _checks  # noqa: F401
 from secretsync.store.sqlite.migrations import returns as _returns  # noqa: F401
 from secretsync.store.sqlite.migrations import moves as _moves  # noqa: F401
+from secretsync.store.sqlite.migrations import approvers as _approvers  # noqa: F401
 from secretsync.store.sqlite.migrations.known import migrations
 # isort: on
 
