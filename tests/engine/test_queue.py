@@ -248,6 +248,23 @@ class TestRemoval:
         assert ended.may_have_written
         assert await world.disk.read(lambda tx: tx.runs.next_due()) is None
 
+    async def test_nor_does_what_has_lost_its_lease_undo_a_removal(self, world: World) -> None:
+        sync, run, gate = await self._under_way(world)
+        disabled = await change(world, sync, is_enabled=False)
+        world.memory.steps.clear()
+        world.clock.advance(1000)
+        assert (await world.ended(await world.enqueue(disabled, REMOVE))).message == "nothing to do"
+        ended = await world.run(run)
+        assert (ended.state, ended.error_reason) == (RunState.FAILED, Reason.SYNC_DISABLED)
+        assert ended.may_have_written
+        [attempt] = ended.attempts
+        assert attempt.outcome is AttemptOutcome.CUT_SHORT
+        await change(world, disabled, is_enabled=True, is_auto_sync_enabled=False)
+        await world.looked()
+        gate.open()
+        await world.engine.stop(grace=20)
+        assert world.memory.at("main").values() == {}
+
     async def test_what_succeeds_all_the_same_has_succeeded(self, world: World) -> None:
         sync, run, gate = await self._under_way(world)
         await change(world, sync, is_enabled=False)

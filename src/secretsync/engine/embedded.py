@@ -17,6 +17,7 @@ from secretsync.engine.protocol import Progress
 from secretsync.engine.queue import NO_TERMS, RunTerms, enqueue
 from secretsync.engine.runner import Runner
 from secretsync.engine.schedules import CLOCK_STEP, is_due, queue_due
+from secretsync.engine.unwanted import end_abandoned
 from secretsync.engine.worker import Worker
 from secretsync.logs import describe_exception
 from secretsync.store.protocol import StateStore, StorageFullError, Transaction
@@ -210,8 +211,10 @@ class EmbeddedEngine:
     def _claim(self, tx: Transaction) -> SyncRun | None:
         now = self._clock()
         until = now + timedelta(seconds=self._settings.lease)
-        # What is cancelled is not claimed, so it is ended here if its worker has gone.
+        # What is cancelled is not claimed, nor is what a disabled sync has left, so they are ended
+        # here if their workers have gone.
         end_cancelled(tx, now, at_work=False)
+        end_abandoned(tx, now)
         return tx.runs.claim(now, until, self._settings.max_runs_per_connection)
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -32,3 +32,15 @@ def end_disabled(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun:
     if run.state is not RunState.PENDING or run.action not in _NEEDING_ENABLED:
         return run
     return end_waiting(tx, run, Reason.SYNC_DISABLED, DISABLED, now)
+
+
+def end_abandoned(tx: Transaction, now: datetime) -> None:
+    """End runs of disabled syncs whose workers have gone.
+
+    They would be claimed again once the sync is enabled, although others may have come after them:
+    a removal, say, whose work they would undo.
+    """
+    for run in tx.runs.abandoned(now):
+        cut_short = replace(run, may_have_written=True, lease_until=None)
+        end_waiting(tx, cut_short, Reason.SYNC_DISABLED, DISABLED, now)
+        tx.attempts.cut_short(run.uid, DISABLED, now)

@@ -85,6 +85,13 @@ class RunTable(Protocol):
         """Return those that are RUNNING and asked to stop."""
         ...
 
+    def abandoned(self, now: datetime) -> Sequence[SyncRun]:
+        """Return those that are RUNNING, whose lease has ended, and that are not claimed again.
+
+        These are sync runs and checks of disabled syncs.
+        """
+        ...
+
     def prunable(
         self, sync_uid: str, *, ended_before: datetime, keep: int, settled: datetime, limit: int
     ) -> Sequence[str]:

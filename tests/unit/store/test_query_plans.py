@@ -90,6 +90,7 @@ METHODS: dict[str, Callable[[Transaction, "Make"], object]] = {
         ),
     ),
     "runs.cancelling": lambda tx, _: tx.runs.cancelling(),
+    "runs.abandoned": lambda tx, make: tx.runs.abandoned(make.now),
     "runs.prunable": lambda tx, make: tx.runs.prunable(
         SYNC, ended_before=make.at(0), keep=5, settled=make.at(9), limit=10
     ),

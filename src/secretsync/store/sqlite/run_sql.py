@@ -116,6 +116,12 @@ END_DISABLED = """
     )
 """
 
+ABANDONED = """
+    SELECT run.* FROM runs AS run CROSS JOIN secret_syncs AS sync ON sync.uid = run.sync_uid
+    WHERE run.state = 'running' AND run.lease_until <= :now AND run.action IN ('sync', 'check')
+        AND NOT sync.is_enabled
+"""
+
 # A run that must keep to a plan, or a removal, may not answer what the one was for whose place it
 # takes: what `carries_follow_up` and `still_due` say.
 TAKE_OVER = """

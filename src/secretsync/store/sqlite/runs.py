@@ -12,6 +12,7 @@ from secretsync.store.sqlite.rows import time_from_text, time_to_text, to_json
 from secretsync.store.sqlite.run_attempts import RunAttempts
 from secretsync.store.sqlite.run_rows import RUNS, save_details, with_details
 from secretsync.store.sqlite.run_sql import (
+    ABANDONED,
     BRING_FORWARD,
     CLAIMS,
     END_DISABLED,
@@ -149,6 +150,10 @@ class Runs:
             "SELECT * FROM runs WHERE state = 'running' AND cancel_requested = 1",
             [],
         )
+        return [run for each in found if (run := self._whole(each))]
+
+    def abandoned(self, now: datetime) -> Sequence[SyncRun]:
+        found = RUNS.all(self._database, ABANDONED, {"now": time_to_text(now)})
         return [run for each in found if (run := self._whole(each))]
 
     def prunable(
