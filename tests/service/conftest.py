@@ -1,9 +1,11 @@
 """The service in this process on a loopback port, with a real store and two destinations."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 # Test folders are no packages: this lets all modules here import what they share.
@@ -13,6 +15,21 @@ from recording_destination import Recorder
 from service_kit import Service, running
 
 from secretsync_octopus_deploy.sandbox.process import Sandbox, start_sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _grpc_for_the_whole_process() -> None:
+    """Keep gRPC from ending each time that the last server or channel is gone.
+
+    What is left of calls may be collected long after that, by the tests that come next in the same
+    process, which then end gRPC amid whatever they are doing; one of these has died of it.
+    """
+
+    async def begin() -> None:
+        grpc.aio.init_grpc_aio()
+
+    with asyncio.Runner() as runner:
+        runner.run(begin())
 
 
 @pytest.fixture
