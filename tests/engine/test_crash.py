@@ -62,6 +62,7 @@ def in_mid_run(servers: Servers) -> int:
     return sum("had been cut short" in each.log.read_text() for each in servers.all)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(280)
 async def test_kill_9(sandbox: Sandbox, servers: Servers, tmp_path: Path) -> None:
     seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().getrandbits(32))

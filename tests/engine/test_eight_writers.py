@@ -37,6 +37,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started.kill()
 
 
+@pytest.mark.long
 def test_eight_writers_lose_no_update(sandbox: Sandbox, server: Server) -> None:
     seed = int(os.environ.get("WRITERS_SEED") or random.SystemRandom().getrandbits(32))
     print(f"WRITERS_SEED={seed}")  # noqa: T201  shown if the test fails

@@ -47,6 +47,7 @@ async def execute(proof: Proof, program: Program) -> None:
         await proof.close()
 
 
+@pytest.mark.long
 @pytest.mark.no_cover
 @pytest.mark.timeout(600 if PROFILE == "ci" else 4 * 3600)
 def test_whatever_strikes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
