@@ -45,7 +45,7 @@ ItemT = TypeVar("ItemT")
 
 
 class Client:
-    """Calls the server. A context manager: leaving it closes the channel.
+    """Calls the server. A context manager: leaving it closes the channel, unless by Ctrl-C.
 
     Args:
         state: where the server is, and how long a call may take.
@@ -72,6 +72,10 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            # Closing waits for all calls, and one that was interrupted just as it began never ends.
+            # The process does, and the channel with it.
+            return
         self._channel.close()
 
     @cached_property
