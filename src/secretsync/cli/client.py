@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Generator
+from concurrent import futures
 from functools import cached_property, update_wrapper
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
@@ -20,6 +21,8 @@ from secretsync.v1.secret_sync_service_pb2_grpc import SecretSyncServiceStub
 
 _MAX_PORT = 65535
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
+_LONGEST_DEAFNESS = 0.2
+"""Seconds after which Ctrl-C is heard at the latest."""
 
 P = ParamSpec("P")
 RequestT = TypeVar("RequestT")
@@ -45,7 +48,7 @@ ItemT = TypeVar("ItemT")
 
 
 class Client:
-    """Calls the server. A context manager: leaving it closes the channel, unless by Ctrl-C.
+    """Calls the server. A context manager: leaving it closes the channel.
 
     Args:
         state: where the server is, and how long a call may take.
@@ -54,6 +57,7 @@ class Client:
     def __init__(self, state: State) -> None:
         self.state = state
         self._metadata = requester_metadata()
+        self._thread = futures.ThreadPoolExecutor(max_workers=1)
         self._channel = grpc.insecure_channel(
             check_address(state.address),
             options=[
@@ -72,11 +76,8 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            # Closing waits for all calls, and one that was interrupted just as it began never ends.
-            # The process does, and the channel with it.
-            return
         self._channel.close()
+        self._thread.shutdown(wait=False)
 
     @cached_property
     def projects(self) -> ProjectServiceStub:
@@ -117,7 +118,7 @@ class Client:
         """
         seconds = self.state.call_timeout if timeout is None else timeout
         try:
-            return method(request, timeout=seconds, metadata=self._metadata)
+            return self._apart(lambda: method(request, timeout=seconds, metadata=self._metadata))
         except grpc.RpcError as error:
             raise from_rpc(error, self.state.address, seconds) from None
 
@@ -138,13 +139,26 @@ class Client:
         Raises:
             CliError: the stream failed.
         """
-        call = method(request, timeout=timeout)
+        call = self._apart(lambda: method(request, timeout=timeout))
         try:
-            yield from call
+            while (message := self._apart(lambda: next(call, None))) is not None:
+                yield message
         except grpc.RpcError as error:
             raise from_rpc(error, self.state.address, timeout or 0) from None
         finally:
             call.cancel()
+
+    def _apart(self, step: Callable[[], AnswerT]) -> AnswerT:
+        """Let gRPC do something where Ctrl-C, which interrupts the main thread only, does not.
+
+        A call that is interrupted just as it begins never ends, and to close its channel would wait
+        for it. Here the wait is interrupted instead, and closing the channel ends the call.
+        """
+        done = self._thread.submit(step)
+        # A signal that comes just before a wait begins does not end it, so each wait is short.
+        while not futures.wait([done], timeout=_LONGEST_DEAFNESS).done:
+            pass
+        return done.result()
 
     def pages(
         self,

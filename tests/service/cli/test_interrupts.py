@@ -1,41 +1,124 @@
 """Ctrl-C ends a command at once, whatever its call was about to do."""
 
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Self
+
+import grpc
 import pytest
 
 from secretsync.cli.client import Client
+from secretsync.cli.errors import CliError
 from secretsync.cli.framework import State
+from secretsync.cli.waiting import wait_for_run
+from secretsync.v1 import secret_sync_service_pb2 as messages
+from secretsync.v1 import secret_sync_service_pb2_grpc as stubs
+
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
-class Channel:
-    """Counts how often it is closed."""
+def interrupt() -> None:
+    """Do what Ctrl-C does."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+class Silent(stubs.SecretSyncServiceServicer):
+    """A server that never answers, and whose callers lose patience. Counts the calls that ended."""
 
     def __init__(self) -> None:
-        self.closed = 0
+        self.ended = threading.Semaphore(0)
 
-    def close(self) -> None:
-        self.closed += 1
+    def _say_nothing(self, _: object, context: grpc.ServicerContext) -> None:
+        over = threading.Event()
+        context.add_callback(over.set)
+        interrupt()
+        over.wait(60)
+        self.ended.release()
+
+    GetSyncRun = _say_nothing
+
+    def WatchSecretSyncs(  # noqa: N802 -- gRPC's
+        self, request: object, context: grpc.ServicerContext
+    ) -> Iterator[messages.WatchSecretSyncsResponse]:
+        self._say_nothing(request, context)
+        yield from ()
 
 
 @pytest.fixture
-def channel(monkeypatch: pytest.MonkeyPatch) -> Channel:
-    made = Channel()
-    monkeypatch.setattr("grpc.insecure_channel", lambda *_, **__: made)
-    return made
+def silent() -> Iterator[tuple[Silent, State]]:
+    servicer = Silent()
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    stubs.add_SecretSyncServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield servicer, State(address=f"127.0.0.1:{port}")
+    server.stop(None).wait()
 
 
-def test_the_channel_is_closed_at_the_end(channel: Channel) -> None:
-    with Client(State()):
-        pass
-    assert channel.closed == 1
+def test_a_call_that_is_not_answered(silent: tuple[Silent, State]) -> None:
+    servicer, state = silent
+    with pytest.raises(KeyboardInterrupt), Client(state) as client:
+        client.call(client.syncs.GetSyncRun, messages.GetSyncRunRequest())
+    assert servicer.ended.acquire(timeout=30)
 
 
-def test_nor_does_an_error_leave_it_open(channel: Channel) -> None:
-    with pytest.raises(ValueError, match="wrong"), Client(State()):
-        raise ValueError("wrong")
-    assert channel.closed == 1
+def test_a_stream_that_says_nothing(silent: tuple[Silent, State]) -> None:
+    servicer, state = silent
+    with pytest.raises(KeyboardInterrupt), Client(state) as client:
+        list(client.stream(client.syncs.WatchSecretSyncs, messages.WatchSecretSyncsRequest()))
+    assert servicer.ended.acquire(timeout=30)
 
 
-def test_ctrl_c_does_not_wait_for_calls(channel: Channel) -> None:
-    with pytest.raises(KeyboardInterrupt), Client(State()):
-        raise KeyboardInterrupt
-    assert channel.closed == 0
+def test_waiting_for_a_run(silent: tuple[Silent, State]) -> None:
+    servicer, state = silent
+    with pytest.raises(CliError, match="interrupted") as told, Client(state) as client:
+        wait_for_run(client, "projects/shop/secretSyncs/dev/runs/1")
+    assert "the run goes on" in told.value.hint
+    assert servicer.ended.acquire(timeout=30)
+
+
+class Careful:
+    """Stands for what gRPC does in a call: no part of it may be interrupted. Counts the parts."""
+
+    def __init__(self) -> None:
+        self.whole = threading.Semaphore(0)
+
+    def call(self, *_: object, **__: object) -> messages.WatchSecretSyncsResponse:
+        interrupt()
+        threading.Event().wait(0.1)
+        self.whole.release()
+        return messages.WatchSecretSyncsResponse()
+
+    def stream(self, *_: object, **__: object) -> Self:
+        return self
+
+    __next__ = call
+
+    def cancel(self) -> None:
+        """End the call."""
+
+
+def test_what_grpc_does_is_not_interrupted() -> None:
+    """It would leave a call behind that never ends."""
+    careful = Careful()
+    with pytest.raises(KeyboardInterrupt), Client(State()) as client:
+        client.call(careful.call, messages.GetSyncRunRequest())
+    assert careful.whole.acquire(timeout=30)
+
+
+def test_nor_is_it_while_it_waits_for_a_message() -> None:
+    careful = Careful()
+    with pytest.raises(KeyboardInterrupt), Client(State()) as client:
+        next(client.stream(careful.stream, messages.WatchSecretSyncsRequest()))
+    assert careful.whole.acquire(timeout=30)
+
+
+def test_nor_while_it_begins_a_stream() -> None:
+    careful = Careful()
+    with pytest.raises(KeyboardInterrupt), Client(State()) as client:
+        next(client.stream(careful.call, messages.WatchSecretSyncsRequest()))
+    assert careful.whole.acquire(timeout=30)
