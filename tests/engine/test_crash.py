@@ -63,7 +63,7 @@ def in_mid_run(servers: Servers) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 async def test_kill_9(sandbox: Sandbox, servers: Servers, tmp_path: Path) -> None:
     seed = int(os.environ.get("CRASH_SEED") or random.SystemRandom().getrandbits(32))
     print(f"CRASH_SEED={seed}")  # noqa: T201  shown if the test fails

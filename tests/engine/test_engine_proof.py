@@ -49,7 +49,7 @@ async def execute(proof: Proof, program: Program) -> None:
 
 @pytest.mark.long
 @pytest.mark.no_cover
-@pytest.mark.timeout(600 if PROFILE == "ci" else 4 * 3600)
+@pytest.mark.timeout(1200 if PROFILE == "ci" else 4 * 3600)
 def test_whatever_strikes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The same each time where others wait for the result, and a new one each night. One that
     # failed is repeated with PROOF_SEED=seed PROOF_FROM=number.

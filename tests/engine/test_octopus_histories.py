@@ -111,7 +111,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 # Measured for coverage, it would take several times as long; other tests cover the same code.
 @pytest.mark.long
 @pytest.mark.no_cover
-@pytest.mark.timeout(600 if PROFILE == "ci" else 4 * 3600)
+@pytest.mark.timeout(1200 if PROFILE == "ci" else 4 * 3600)
 def test_histories(tmp_path: Path, wire: Wire, ear: Eavesdropper) -> None:
     with asyncio.Runner() as runner:
         stack = runner.run(Stack.open(tmp_path, wire))
