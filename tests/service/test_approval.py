@@ -363,6 +363,26 @@ class TestRequiredApproval:
         assert runs[2].error_reason == reasons.ERROR_REASON_PLAN_OUTDATED
         assert (runs[3].state, runs[3].trigger) == (AWAITING, pb.RUN_TRIGGER_CREATE)
 
+    async def test_what_a_refused_removal_took_the_place_of_is_planned_again(
+        self, shop: Service, recorder: Recorder
+    ) -> None:
+        await shop.put({"A": "1"})
+        await shop.add_sync()
+        await shop.quiet()
+        await shop.update_sync(sync_options=REQUIRED)
+        await shop.quiet()
+        await shop.put({"A": "2"})
+        change = (await shop.quiet())[-1]
+        assert (change.state, change.trigger) == (AWAITING, pb.RUN_TRIGGER_SOURCE_CHANGE)
+        removal = await shop.remove()
+        assert removal.state == AWAITING
+        assert (await shop.run(change.name)).error_reason == reasons.ERROR_REASON_SUPERSEDED
+        await shop.syncs.CancelSyncRun(pb.CancelSyncRunRequest(name=removal.name))
+        anew = (await shop.quiet())[-1]
+        assert (anew.state, anew.trigger) == (AWAITING, pb.RUN_TRIGGER_SOURCE_CHANGE)
+        await shop.ended((await approve(shop, (await shop.run(anew.name)).plan)).name)
+        assert recorder.held["web"] == {"A": "2"}
+
     async def test_an_approved_plan_that_is_outdated_is_made_anew(
         self, shop: Service, recorder: Recorder
     ) -> None:

@@ -13,8 +13,10 @@ from secretsync.domain.runs import (
     RetryPolicy,
     after_transient_failure,
     cancel,
+    carries_follow_up,
     due_after,
     held_before_write,
+    still_due,
     supersede,
 )
 from secretsync.domain.texts import listed
@@ -170,7 +172,9 @@ def _succeed_in_part(
 
 def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datetime) -> SyncRun:
     """Let a run wait with its plan; an older plan that waits gives way to it."""
-    _supersede_waiting_plan(tx, run, now)
+    older = _supersede_waiting_plan(tx, run, now)
+    # A removal does not do what that was for, and may be refused.
+    due = still_due(older) if older and carries_follow_up(run) else None
     waiting = replace(
         run,
         state=RunState.AWAITING_APPROVAL,
@@ -180,6 +184,7 @@ def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datet
         plan=report.plan,
         outcome=outcome_of(run, report),
         may_have_written=run.may_have_written or report.may_have_written,
+        follow_up=run.follow_up or due,
         # Whoever asked for the deletion of the sync is told that it failed; who approves the plan
         # of the removal approves nothing else.
         delete_sync=False,
@@ -188,10 +193,12 @@ def _await_approval(tx: Transaction, run: SyncRun, report: RunReport, now: datet
     return waiting
 
 
-def _supersede_waiting_plan(tx: Transaction, run: SyncRun, now: datetime) -> None:
+def _supersede_waiting_plan(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun | None:
+    """End the run whose plan has waited so far, and return it as it was, None if there is none."""
     older = tx.runs.awaiting_approval(run.sync_uid)
     if older:
         tx.runs.update(supersede(older, by=run, now=now))
+    return older
 
 
 def _end_clean_up(
