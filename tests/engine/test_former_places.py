@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from engine_kit import RETRY, Gate, World, eventually
@@ -44,10 +45,15 @@ async def sync(world: World) -> SecretSync:
     return made
 
 
-async def lead_unproved(world: World, sync: SecretSync, place: str) -> None:
+async def lead_unproved(
+    world: World,
+    sync: SecretSync,
+    place: str,
+    **changes: Any,  # noqa: ANN401
+) -> None:
     """Lead a sync to another place although its destination makes no plans."""
     settings = sync_settings.settings_of(await stored(world, sync))
-    there = replace(settings, destination_config={"place": place, "scope": ""})
+    there = replace(settings, destination_config={"place": place, "scope": ""}, **changes)
     proved = sync_settings.ProvedSettings(settings=there, is_elsewhere=True)
     app = world.app
     await world.disk.write(
@@ -225,6 +231,19 @@ class TestMove:
         assert ours(world, "a") == VALUE
         [status] = await places(world, sync)
         assert status.message.startswith("the sync requires approval")
+
+    async def test_nor_if_approval_is_required_from_that_change_on(
+        self, world: World, sync: SecretSync
+    ) -> None:
+        await world.engine.stop(grace=0)
+        await world.enqueue(sync, RunAction.REMOVE)
+        settings = sync_settings.settings_of(await stored(world, sync))
+        options = replace(settings.options, require_approval=True)
+        await lead_unproved(world, sync, "b", options=options)
+        await world.start(retry=LATER)
+        await quiet(world, sync)
+        assert await clean_ups(world, sync) == []
+        assert ours(world, "a") == VALUE
 
     async def test_nor_is_one_that_keeps_to_a_plan(self, world: World, sync: SecretSync) -> None:
         await world.engine.stop(grace=0)

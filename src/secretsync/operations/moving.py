@@ -29,7 +29,7 @@ def move(
     Args:
         app: the parts to work with.
         tx: the transaction, which is to store what is returned.
-        sync: the sync as it was so far.
+        sync: the sync as it was so far, with the options that it is to have.
         connection: its connection as it was so far.
         target_key: of the place that the sync is led to.
         what: what leads it there, for people, e.g. `this change leads`.

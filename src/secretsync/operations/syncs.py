@@ -140,7 +140,8 @@ def update_secret_sync(
     led = sync
     if target_key != sync.target_key:
         connection = tx.connections.by_uid(sync.connection_uid) or resolved.connection
-        led = move(app, tx, sync, connection, target_key, "this change leads")
+        led = replace(sync, options=proved.settings.options)
+        led = move(app, tx, led, connection, target_key, "this change leads")
     changed = replace(
         led,
         version=sync.version + 1,
