@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine_kit import Gate, World
+from engine_kit import Gate, World, eventually
 from places_kit import change
 from planning_destination import make_plans
 
@@ -160,6 +160,63 @@ class TestWhenItIsTime:
         await tick(world)
         assert [action for action, _ in await triggers(world, sync)] == [SYNC, REMOVE]
         assert world.memory.at("main").values() == {}
+
+    async def test_nor_is_it_if_another_removal_was_called_off_before_it_began(
+        self, world: World
+    ) -> None:
+        sync = await synced(world, DriftPolicy.REPAIR)
+        ledger = await world.ledger(sync)
+        await world.ended(await world.enqueue(sync, REMOVE))
+        # As of what could not be seen.
+        await world.disk.write(lambda tx: tx.ledger.replace(sync.uid, ledger))
+        await world.stop_dispatching()
+        again = await world.enqueue(sync, REMOVE)
+        await world.disk.write(lambda tx: world.engine.cancel(tx, again))
+        await tick(world)
+        assert [action for action, _ in await triggers(world, sync)] == [SYNC, REMOVE, REMOVE]
+
+    async def test_a_removal_that_was_refused_keeps_nobody_from_looking(self, world: World) -> None:
+        sync = await synced(world)
+        stored = await world.disk.read(lambda tx: tx.syncs.by_uid(sync.uid))
+        assert stored is not None
+        options = replace(stored.options, require_approval=True)
+        await world.disk.write(lambda tx: tx.syncs.update(replace(stored, options=options)))
+        removal = await world.enqueue(sync, REMOVE)
+
+        async def awaiting() -> SyncRun | None:
+            return await world.disk.read(lambda tx: tx.runs.awaiting_approval(sync.uid))
+
+        removal = await eventually(awaiting)
+        await tick(world)
+        assert (await triggers(world, sync))[2:] == []
+        await world.disk.write(lambda tx: world.engine.cancel(tx, removal))
+        await tick(world)
+        assert (await triggers(world, sync))[2:] == [(CHECK, RunTrigger.DRIFT)]
+
+    async def test_a_removal_that_was_called_off_in_the_middle_is_not_undone(
+        self, world: World
+    ) -> None:
+        await world.set_value("L", "/ of L")
+        sync = await synced(world, DriftPolicy.REPAIR)
+        world.memory.refused = {"L"}
+        removal = await world.failed_attempt(await world.enqueue(sync, REMOVE), 1)
+        assert not removal.may_have_written
+        await world.disk.write(lambda tx: world.engine.cancel(tx, removal))
+        await tick(world)
+        assert (await triggers(world, sync))[2:] == []
+        assert world.memory.at("main").values() == {"l@": "/ of L"}
+
+    async def test_a_run_called_off_before_it_began_does_not_end_the_looking(
+        self, world: World
+    ) -> None:
+        sync = await synced(world)
+        await world.ended(await world.enqueue(sync, REMOVE))
+        await world.sync(sync)
+        await world.stop_dispatching()
+        waiting = await world.enqueue(sync)
+        await world.disk.write(lambda tx: world.engine.cancel(tx, waiting))
+        await tick(world)
+        assert (await triggers(world, sync))[4:] == [(CHECK, RunTrigger.DRIFT)]
 
     async def test_a_run_that_waits_finds_out_and_keeps_its_time(self, world: World) -> None:
         sync = await synced(world, DriftPolicy.REPAIR, retry=RetryPolicy())

@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from secretsync.domain.drift import DriftPolicy
-from secretsync.domain.entities import RunAction, RunTrigger, SecretSync
+from secretsync.domain.entities import RunAction, RunFilter, RunTrigger, SecretSync, SyncRun
+from secretsync.domain.partial import CHANGED
 from secretsync.domain.pauses import names_holding
+from secretsync.domain.problems import Reason
 from secretsync.domain.schedules import first_time, following_beat, following_time, spread
 from secretsync.engine.queue import enqueue
 from secretsync.store.protocol import Transaction
+from secretsync.store.run_tables import AFTER_ALL_RUNS
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +23,8 @@ AT_A_TIME = 100
 """How many syncs one transaction deals with."""
 CLOCK_STEP = timedelta(minutes=1)
 """How far a clock may be set back without its times being set anew."""
+_CALLED_OFF = frozenset({Reason.CANCELLED, Reason.PLAN_OUTDATED})
+"""Why a run has ended that nobody wants any more as it was."""
 
 
 def begin_times(sync: SecretSync, now: datetime) -> SecretSync:
@@ -125,13 +130,27 @@ def may_drift(tx: Transaction, sync: SecretSync) -> bool:
         return False
     if tx.pauses.named(names_holding(sync)):
         return False
-    latest = tx.runs.latest([sync.uid])
-    written, removal = (
-        latest.get((sync.uid, action)) for action in (RunAction.SYNC, RunAction.REMOVE)
-    )
-    if removal is None or removal.start_time is None:
+    removal = _latest_tried(tx, sync, RunAction.REMOVE)
+    if removal is None:
         return True
-    return written is not None and written.start_time is not None and written.seq > removal.seq
+    written = _latest_tried(tx, sync, RunAction.SYNC)
+    return written is not None and written.seq > removal.seq
+
+
+def _latest_tried(tx: Transaction, sync: SecretSync, action: RunAction) -> SyncRun | None:
+    """Return the newest run of an action that says what is to be at the destination, or None.
+
+    One that was called off before it had done anything says nothing of it: one that never began,
+    whose plan was refused, or which turned out not to be what somebody had approved.
+    """
+    before, only = AFTER_ALL_RUNS, RunFilter(actions=frozenset({action}))
+    while found := tx.runs.list(sync.uid, before, AT_A_TIME, only):
+        for run in found:
+            has_done = run.may_have_written or any(map(run.outcome.counts.get, CHANGED))
+            if run.start_time and (has_done or run.error_reason not in _CALLED_OFF):
+                return run
+        before = found[-1].seq
+    return None
 
 
 def _after_due(sync: SecretSync, now: datetime) -> SecretSync:
