@@ -57,7 +57,9 @@ class Client:
     def __init__(self, state: State) -> None:
         self.state = state
         self._metadata = requester_metadata()
-        self._thread = futures.ThreadPoolExecutor(max_workers=1)
+        self._calls = futures.ThreadPoolExecutor(max_workers=1)
+        # Not the thread of the calls: that one may be waiting for what is to be ended.
+        self._ends = futures.ThreadPoolExecutor(max_workers=1)
         self._channel = grpc.insecure_channel(
             check_address(state.address),
             options=[
@@ -76,8 +78,10 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._channel.close()
-        self._thread.shutdown(wait=False)
+        closed = self._ends.submit(self._channel.close)
+        self._calls.shutdown(wait=False)
+        self._ends.shutdown(wait=False)
+        _wait_for(closed)
 
     @cached_property
     def projects(self) -> ProjectServiceStub:
@@ -146,19 +150,17 @@ class Client:
         except grpc.RpcError as error:
             raise from_rpc(error, self.state.address, timeout or 0) from None
         finally:
-            call.cancel()
+            _wait_for(self._ends.submit(call.cancel))
 
     def _apart(self, step: Callable[[], AnswerT]) -> AnswerT:
         """Let gRPC do something where Ctrl-C, which interrupts the main thread only, does not.
 
         A call that is interrupted just as it begins never ends, and to close its channel would wait
-        for it. Here the wait is interrupted instead, and closing the channel ends the call.
+        for it. Here the wait is interrupted instead, and closing the channel ends the call. Ending
+        calls and closing the channel are done apart likewise: a second Ctrl-C, which `timeout`
+        sends by itself, would leave behind locks that are never released.
         """
-        done = self._thread.submit(step)
-        # A signal that comes just before a wait begins does not end it, so each wait is short.
-        while not futures.wait([done], timeout=_LONGEST_DEAFNESS).done:
-            pass
-        return done.result()
+        return _wait_for(self._calls.submit(step))
 
     def pages(
         self,
@@ -207,6 +209,14 @@ def check_address(address: str) -> str:
             "(127.0.0.1, [::1], localhost)",
         )
     return address
+
+
+def _wait_for(done: "futures.Future[AnswerT]") -> AnswerT:
+    """Return what another thread comes to."""
+    # A signal that comes just before a wait begins does not end it, so each wait is short.
+    while not futures.wait([done], timeout=_LONGEST_DEAFNESS).done:
+        pass
+    return done.result()
 
 
 def _is_loopback(host: str) -> bool:

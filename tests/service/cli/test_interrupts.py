@@ -102,6 +102,18 @@ class Careful:
         """End the call."""
 
 
+class Ending(Careful):
+    """Also stands for what gRPC does to end calls: a second Ctrl-C comes then."""
+
+    def __next__(self) -> messages.WatchSecretSyncsResponse:
+        return messages.WatchSecretSyncsResponse()
+
+    def cancel(self) -> None:
+        self.call()
+
+    close = cancel
+
+
 def test_what_grpc_does_is_not_interrupted() -> None:
     """It would leave a call behind that never ends."""
     careful = Careful()
@@ -122,3 +134,22 @@ def test_nor_while_it_begins_a_stream() -> None:
     with pytest.raises(KeyboardInterrupt), Client(State()) as client:
         next(client.stream(careful.call, messages.WatchSecretSyncsRequest()))
     assert careful.whole.acquire(timeout=30)
+
+
+def test_nor_while_it_ends_a_stream() -> None:
+    ending = Ending()
+    with Client(State()) as client:
+        stream = client.stream(ending.stream, messages.WatchSecretSyncsRequest())
+        next(stream)
+        with pytest.raises(KeyboardInterrupt):
+            stream.close()
+    assert ending.whole.acquire(timeout=30)
+
+
+def test_nor_while_it_closes_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = Ending()
+    monkeypatch.setattr("grpc.insecure_channel", lambda *_, **__: ending)
+    client = Client(State())
+    with pytest.raises(KeyboardInterrupt):
+        client.__exit__(None, None, None)
+    assert ending.whole.acquire(timeout=30)
