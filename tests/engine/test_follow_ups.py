@@ -227,3 +227,30 @@ async def test_a_change_whose_approved_plan_is_cancelled_is_given_up(world: Worl
     await world.disk.write(lambda tx: world.engine.cancel(tx, claimed))
     assert (await outdate(world, claimed)).error_reason is Reason.CANCELLED
     assert [run.uid for run in await world.runs(sync)] == [change.uid]
+
+
+class TestADeletionThatFails:
+    """The sync is kept, and nobody tries the removal again."""
+
+    @pytest.mark.parametrize("may_have_written", [False, True])
+    async def test_what_came_before_and_meanwhile_is_still_due(
+        self,
+        world: World,
+        may_have_written: bool,  # noqa: FBT001
+    ) -> None:
+        sync = await world.add_sync()
+        await world.enqueue(sync, trigger=RunTrigger.SOURCE_CHANGE)
+        removal = await claim(world, await world.enqueue(sync, RunAction.REMOVE, delete_sync=True))
+        assert removal.follow_up is RunTrigger.SOURCE_CHANGE
+        report = RunReport(
+            problem=Problem(Code.FAILED_PRECONDITION, Reason.AUTHENTICATION_FAILED, "no"),
+            write_announced=may_have_written,
+        )
+        now, rng = world.clock(), random.Random(1)  # noqa: S311  jitter, not a secret
+        await world.disk.write(
+            lambda tx: finish_attempt(tx, removal, report, policy=RETRY, now=now, rng=rng)
+        )
+        following = [(run.action, run.trigger) for run in (await world.runs(sync))[2:]]
+        # What may be gone is not written again by itself.
+        still_due = [] if may_have_written else [(RunAction.SYNC, RunTrigger.SOURCE_CHANGE)]
+        assert following == still_due

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SyncRun
+from secretsync.domain.partial import has_changed
 from secretsync.domain.problems import Problem, Reason
 
 
@@ -120,13 +121,17 @@ def due_after(ended: SyncRun) -> RunTrigger | None:
     """Return the trigger of a sync run that is still due after a run has ended, None if none is.
 
     Whoever cancels a run gives up what it was for itself, not what came besides. A removal that
-    fails is still what somebody wants, and no reason to write anything.
+    fails is still what somebody wants, and no reason to write anything; but if it was to precede
+    the deletion of its sync, nobody tries again. Then the sync goes on as it was, unless something
+    may be gone.
     """
     if ended.action is RunAction.CLEAN_UP:
         return ended.follow_up
     if ended.state is RunState.SUCCEEDED:
         return None
     if ended.cancel_requested:
+        return ended.follow_up
+    if ended.delete_sync and not (ended.may_have_written or has_changed(ended.outcome.keys)):
         return ended.follow_up
     return still_due(ended) if ended.approved_fingerprint else None
 
