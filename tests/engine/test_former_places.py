@@ -713,6 +713,35 @@ class TestGuards:
         await clean(world, full)
         assert (ours(world, "a"), len(ours(world, "b"))) == ({}, 12)
 
+    async def test_a_removal_that_is_cancelled_asks_for_it_no_more(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await world.stop_dispatching()
+        app = world.app
+        removal = await world.disk.write(lambda tx: runs.remove_secrets(app, tx, full.name))
+        await world.disk.write(lambda tx: runs.cancel_run(app, tx, removal.name))
+        await world.start(retry=LATER)
+        status = await failed_clean_up(world, full, 2)
+        assert status.error_reason is Reason.GUARD_TRIPPED
+        assert len(ours(world, "a")) == 12
+
+    async def test_a_clean_up_that_was_asked_for_before_the_removal_stays_so(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await world.stop_dispatching()
+        app = world.app
+        await world.disk.write(lambda tx: former_places.clean_up(app, tx, full.name))
+        world.clock.advance(1)
+        removal = await world.enqueue(full, RunAction.REMOVE)
+        await world.disk.write(lambda tx: runs.cancel_run(app, tx, removal.name))
+        await world.start(retry=LATER)
+        await clean(world, full)
+        assert ours(world, "a") == {}
+
     async def test_somebody_who_asks_gets_it(self, world: World, full: SecretSync) -> None:
         await self.lose(world, *self.KEYS)
         await self.stopped(world, full)

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from secretsync.domain.entities import ENDED, RunState, SyncRun
+from secretsync.domain.entities import ENDED, RunAction, RunState, SyncRun
 from secretsync.domain.problems import Code, Problem, Reason
 from secretsync.domain.runs import cancel
+from secretsync.engine.clean_up import call_off_clean_ups
 from secretsync.engine.queue import call_off_deletion, make_up_for
 from secretsync.engine.report import RunReport, shortened
 from secretsync.store.protocol import Transaction
@@ -38,9 +39,17 @@ def cancel_run(tx: Transaction, run: SyncRun, now: datetime) -> SyncRun:
     if cancelled != run:
         tx.runs.update(cancelled)
         call_off_deletion(tx, run)
+        if _has_asked_for_clean_ups(run):
+            call_off_clean_ups(tx, run, now)
     if cancelled.state in ENDED:
         _make_up(tx, cancelled, now)
     return cancelled
+
+
+def _has_asked_for_clean_ups(run: SyncRun) -> bool:
+    """Tell whether a run may have brought clean-ups along; those of a deletion go on."""
+    is_of_plan = run.approved_fingerprint or run.state is RunState.AWAITING_APPROVAL
+    return run.action is RunAction.REMOVE and not is_of_plan and not run.delete_sync
 
 
 def end_cancelled(tx: Transaction, now: datetime, *, at_work: bool) -> None:

@@ -93,6 +93,22 @@ def end_forbidden(tx: Transaction, sync: SecretSync, now: datetime) -> None:
             end_waiting(tx, waiting, reason, why_kept(sync), now)
 
 
+def call_off_clean_ups(tx: Transaction, removal: SyncRun, now: datetime) -> None:
+    """Let nobody have asked for the clean-ups that wait since a removal which is cancelled.
+
+    It has asked for them besides itself, and what somebody has asked for no guard stops.
+    """
+    sync = tx.syncs.by_uid(removal.sync_uid)
+    if sync is None:
+        return
+    for place in tx.former_places.of_syncs([sync.uid]):
+        waiting = tx.runs.pending(sync.uid, place.uid)
+        is_older = waiting is None or waiting.not_before < removal.create_time
+        if waiting and not is_older and not waiting.delete_sync:
+            tx.runs.update(replace(waiting, trigger=RunTrigger.UPDATE))
+    end_forbidden(tx, sync, now)
+
+
 def hand_over(
     tx: Transaction, sync: SecretSync, entries: Sequence[LedgerEntry], now: datetime
 ) -> None:
