@@ -14,6 +14,15 @@ MAX_INTERVAL = timedelta(days=366)
 MAX_CRON = 100
 """Characters of a cron expression."""
 CRON_FIELDS = 5
+_CRON_RULES = {
+    "minute": "the minute must be `*`, or from 0 to 59",
+    "hour": "the hour must be `*`, or from 0 to 23",
+    "day-of-month": "the day of the month must be `*`, or from 1 to 31, and come in a month that is"
+    " named",
+    "month": "the month must be `*`, or from 1 to 12, or a name from jan to dec",
+    "day-of-week": "the day of the week must be `*`, or from 0 to 7, or a name from sun to sat",
+}
+"""What is wrong, by what cronsim calls the field that it does not take."""
 MAX_EARLY = timedelta(minutes=5)
 """How much earlier than its interval the first time of a schedule comes, at most."""
 
@@ -66,7 +75,8 @@ def cron_complaint(cron: str) -> str | None:
     try:
         next(CronSim(cron, datetime(2000, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
-        return f"is no cron expression: {str(error).lower()}"
+        field = str(error).lower().removeprefix("bad ")
+        return f"is no cron expression: {_CRON_RULES.get(field, 'it breaks a rule of one')}"
     except StopIteration:
         return "must name a time that comes"
     return None

@@ -78,6 +78,19 @@ class TestWhatIsAllowed:
         assert cron_complaint("0 0 * 2 MON#5") is None
         assert cron_complaint("0 0 30 2 *") is not None
 
+    @pytest.mark.parametrize(
+        ("cron", "rule"),
+        [
+            ("60 0 * * *", "the minute must be `*`, or from 0 to 59"),
+            ("0 24 * * *", "the hour must be `*`, or from 0 to 23"),
+            ("0 0 31 2 *", "from 1 to 31, and come in a month that is named"),
+            ("0 0 * foo *", "the month must be `*`, or from 1 to 12, or a name from jan to dec"),
+            ("0 0 * * 8", "the day of the week must be `*`, or from 0 to 7, or a name"),
+        ],
+    )
+    def test_the_rule_of_the_field_is_named(self, cron: str, rule: str) -> None:
+        assert rule in (cron_complaint(cron) or "")
+
     @given(st.text(st.sampled_from("0123456789*/-,#LWMONJAN ²x"), max_size=30))
     @example("1L/2 * * * *")
     @example("* * L/2 * ²L")
