@@ -18,13 +18,15 @@ class ExitCode(IntEnum):
 
 
 PLAN_HAS_CHANGES = 2
-"""What `sync plan` alone exits with if there is something to do. So that nobody takes an error for
-that, all errors of that command exit with `ExitCode.FAILED`, wrong usage included."""
+"""What `sync plan` and `sync check-drift` alone exit with if there is something to do. So that
+nobody takes an error for that, all errors of these exit with `ExitCode.FAILED`, wrong usage
+included."""
 
 MEANINGS = {
     ExitCode.OK: "all went well",
     ExitCode.FAILED: "a run or operation failed, if only in part, or its output was not written",
-    ExitCode.INVALID: "wrong usage or invalid input; of `sync plan`: there is something to do",
+    ExitCode.INVALID: "wrong usage or invalid input; of `sync plan` and `sync check-drift`: there"
+    " is something to do",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.CONFLICT: "a conflict or an unmet condition: it exists, is in use, was changed",
     ExitCode.DENIED: "not authenticated, or not permitted",
