@@ -7,16 +7,18 @@ from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_PENDING,
     RUN_STATE_RUNNING,
     SYNC_CONDITION_AWAITING_APPROVAL,
+    SYNC_CONDITION_DISABLED,
+    SYNC_CONDITION_REMOVED,
     SecretSync,
     SyncCondition,
 )
 
-# {sync}, {connection}, {destination} and {environment} are those of the sync, {run} is its run that
-# has not ended.
+# {sync}, {connection}, {destination} and {folder} are those of the sync, {run} is its run that has
+# not ended. Words in capitals stand for what somebody has to choose.
 COMMANDS = {
     "SecretSyncService.SyncSecrets": "secretsync sync run {sync}",
     "SecretSyncService.RemoveSecrets": "secretsync sync remove {sync}",
-    "SecretSyncService.UpdateSecretSync": "secretsync sync update {sync}",
+    "SecretSyncService.UpdateSecretSync": "secretsync sync update {sync} OPTIONS",
     "SecretSyncService.DeleteSecretSync": "secretsync sync delete {sync}",
     "SecretSyncService.PlanSecretSync": "secretsync sync plan {sync}",
     "SecretSyncService.GetSyncRun": "secretsync run get {sync}",
@@ -26,13 +28,17 @@ COMMANDS = {
     "SecretSyncService.ListSyncKeys": "secretsync sync keys {sync}",
     "SecretSyncService.ListPauses": "secretsync pause list",
     "SecretSyncService.GetDestination": "secretsync destination get {destination}",
-    "ConnectionService.UpdateConnection": "secretsync connection update {connection}",
+    "ConnectionService.UpdateConnection": "secretsync connection update {connection} OPTIONS",
     "ConnectionService.ValidateConnection": "secretsync connection validate {connection}",
     "ConnectionService.ListConnectionOptions": "secretsync connection options {connection}",
-    "SecretService.SetSecrets": "secretsync secret set --environment {environment}",
-    "SecretService.ListSecrets": "secretsync secret list --environment {environment}",
+    "SecretService.SetSecrets": "secretsync secret set KEY {folder}",
+    "SecretService.ListSecrets": "secretsync secret list {folder}",
     "SecretService.ListSecretImports": "secretsync secret-import list --environment {environment}",
 }
+_UPDATE = "SecretSyncService.UpdateSecretSync"
+_ENABLE = "secretsync sync update {sync} --enabled"
+_OFF = (SYNC_CONDITION_DISABLED, SYNC_CONDITION_REMOVED)
+"""Conditions of a disabled sync in which an update is to enable it."""
 _RUNS = ("SecretSyncService.SyncSecrets", "SecretSyncService.RemoveSecrets")
 _APPROVE = "secretsync sync approve {sync}"
 """Shows the plan that waits, and runs what it is a plan of with its fingerprint."""
@@ -61,14 +67,24 @@ def next_words(sync: SecretSync, action: str) -> list[str]:
         return [_resume_words(pause.name) for pause in sync.pauses]
     if sync.condition == SYNC_CONDITION_AWAITING_APPROVAL and action in _RUNS:
         action = _APPROVE
+    if sync.condition in _OFF and action == _UPDATE:
+        action = _ENABLE
     names = {
         "sync": short_name(sync.name),
         "connection": short_name(sync.connection),
         "destination": short_name(sync.destination),
         "environment": short_name(sync.source.environment),
+        "folder": _folder_of(sync),
         "run": _run_of(sync),
     }
     return [COMMANDS.get(action, action).format(**names)]
+
+
+def _folder_of(sync: SecretSync) -> str:
+    """Return the options for the folder that the secrets come from."""
+    path = sync.source.secret_path
+    options = f"--environment {short_name(sync.source.environment)}"
+    return f"{options} --path {path}" if path not in {"", "/"} else options
 
 
 def _run_of(sync: SecretSync) -> str:

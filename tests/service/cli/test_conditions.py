@@ -12,6 +12,7 @@ from secretsync.v1.secret_sync_service_pb2 import (
     RUN_STATE_RUNNING,
     RUN_STATE_SUCCEEDED,
     SYNC_CONDITION_AWAITING_APPROVAL,
+    SYNC_CONDITION_DISABLED,
     RunState,
     RunStatus,
     SecretSource,
@@ -64,6 +65,18 @@ def test_the_names_are_those_of_the_sync() -> None:
     for action in (meanings.SYNC, meanings.REMOVE):
         assert next_words(waits, action) == ["secretsync sync approve web"]
     assert next_words(SYNC, "NewService.NewMethod") == ["NewService.NewMethod"]
+
+
+def test_what_has_to_be_chosen_is_left_open_and_nothing_else() -> None:
+    assert next_words(SYNC, meanings.UPDATE) == ["secretsync sync update web OPTIONS"]
+    disabled = SecretSync(name=SYNC.name, condition=SYNC_CONDITION_DISABLED)
+    assert next_words(disabled, meanings.UPDATE) == ["secretsync sync update web --enabled"]
+    assert next_words(SYNC, meanings.SET_SECRETS) == ["secretsync secret set KEY --environment dev"]
+    deep = SecretSync(name=SYNC.name, source=SYNC.source)
+    deep.source.secret_path = "/api/keys"
+    assert next_words(deep, meanings.SET_SECRETS) == [
+        "secretsync secret set KEY --environment dev --path /api/keys"
+    ]
 
 
 def test_the_run_to_cancel_is_the_one_that_has_not_ended() -> None:
