@@ -1,6 +1,7 @@
 """What a sync leaves behind when it is led elsewhere, and how that is taken away."""
 
 import asyncio
+import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,8 +25,10 @@ from secretsync.adapter import AuthenticationFailed, RemoveRequest, RunRequest, 
 from secretsync.domain.entities import RunAction, RunState, RunTrigger, SecretSync, SyncRun
 from secretsync.domain.guards import MaxDeletions
 from secretsync.domain.key_states import KeyState
-from secretsync.domain.problems import Problem, Reason
+from secretsync.domain.problems import Code, Problem, Reason
+from secretsync.engine.finish import finish_attempt
 from secretsync.engine.queue import RunTerms
+from secretsync.engine.report import RunReport
 from secretsync.operations import former_places, pauses, runs, sync_settings, syncs
 from secretsync.operations.former_places import PlaceStatus
 
@@ -712,6 +715,25 @@ class TestGuards:
         await tick(world)
         await clean(world, full)
         assert (ours(world, "a"), len(ours(world, "b"))) == ({}, 12)
+
+    async def test_somebody_who_asks_while_it_is_under_way_gets_it_at_once(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await world.stop_dispatching()
+        now, app, rng = world.clock() + timedelta(days=1), world.app, random.Random(1)  # noqa: S311
+        begun = await world.disk.write(lambda tx: tx.runs.claim(now, now, 5))
+        assert begun
+        await world.disk.write(lambda tx: former_places.clean_up(app, tx, full.name))
+        report = RunReport(
+            problem=Problem(Code.FAILED_PRECONDITION, Reason.GUARD_TRIPPED, "too many")
+        )
+        await world.disk.write(
+            lambda tx: finish_attempt(tx, begun, report, policy=LATER, now=now, rng=rng)
+        )
+        following = (await clean_ups(world, full))[-1]
+        assert (following.trigger, following.not_before) == (RunTrigger.MANUAL, now)
 
     async def test_a_removal_that_is_cancelled_asks_for_it_no_more(
         self, world: World, full: SecretSync

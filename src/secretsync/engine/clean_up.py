@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from secretsync.adapter import LedgerEntry, RunResult
@@ -215,9 +215,13 @@ def try_again_later(
     if not policy.later or not may_run(sync, failed) or tx.runs.pending(sync.uid, place.uid):
         return
     by_hand = failed.trigger is RunTrigger.MANUAL
+    pause = pause_after(place.failures, failed.error_reason, policy, rng)
+    if by_hand and failed.error_reason is Reason.GUARD_TRIPPED:
+        # Somebody has asked for it while it was under way already: no guard stops the next one.
+        pause = timedelta(0)
     following = replace(
         _run(sync, place, failed.trigger if by_hand else RunTrigger.RETRY, now),
-        not_before=now + pause_after(place.failures, failed.error_reason, policy, rng),
+        not_before=now + pause,
         message=shortened(f"{_AGAIN}{failed.message.removeprefix(_AGAIN)}"),
         error_reason=failed.error_reason,
         requester=failed.requester,
