@@ -363,6 +363,23 @@ class TestRequiredApproval:
         assert runs[2].error_reason == reasons.ERROR_REASON_PLAN_OUTDATED
         assert (runs[3].state, runs[3].trigger) == (AWAITING, pb.RUN_TRIGGER_CREATE)
 
+    async def test_a_change_does_not_take_the_place_of_a_removal_that_waits(
+        self, shop: Service, recorder: Recorder
+    ) -> None:
+        await shop.put({"A": "1"})
+        await shop.add_sync()
+        await shop.quiet()
+        await shop.update_sync(sync_options=REQUIRED)
+        await shop.quiet()
+        removal = await shop.remove()
+        await shop.put({"A": "2"})
+        assert (await shop.quiet())[-1].name == removal.name
+        assert (await shop.run(removal.name)).state == AWAITING
+        await shop.syncs.CancelSyncRun(pb.CancelSyncRunRequest(name=removal.name))
+        change = (await shop.quiet())[-1]
+        assert (change.state, change.trigger) == (AWAITING, pb.RUN_TRIGGER_SOURCE_CHANGE)
+        assert recorder.held["web"] == {"A": "1"}
+
     async def test_what_a_refused_removal_took_the_place_of_is_planned_again(
         self, shop: Service, recorder: Recorder
     ) -> None:

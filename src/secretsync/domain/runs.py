@@ -95,6 +95,16 @@ def may_join_running(running: SyncRun, action: RunAction, trigger: RunTrigger) -
     return running.action is RunAction.REMOVE and trigger is not RunTrigger.MANUAL
 
 
+def may_join_plan(planned: SyncRun, action: RunAction, trigger: RunTrigger) -> bool:
+    """Tell whether a run whose plan waits for approval answers a new trigger.
+
+    A removal does, as it does while it waits for its turn, and its plan says nothing of the source.
+    What outdates it, a change of the sync, leads to a newer plan.
+    """
+    is_of_source = trigger in {RunTrigger.SOURCE_CHANGE, RunTrigger.SCHEDULE, RunTrigger.DRIFT}
+    return planned.action is RunAction.REMOVE and action is RunAction.SYNC and is_of_source
+
+
 def still_due(run: SyncRun) -> RunTrigger | None:
     """Return the trigger of a sync run that is still to come if a run comes to nothing.
 

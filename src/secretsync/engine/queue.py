@@ -12,6 +12,7 @@ from secretsync.domain.runs import (
     after_change,
     carries_follow_up,
     may_join,
+    may_join_plan,
     may_join_running,
     still_due,
     supersede,
@@ -79,6 +80,9 @@ def enqueue(
         return _updated(tx, waiting, _joined(waiting, action, trigger, due, terms))
     if running and may_join_running(running, action, trigger):
         return _updated(tx, running, _following(running, action, trigger))
+    planned = tx.runs.awaiting_approval(sync.uid)
+    if planned and running is None and may_join_plan(planned, action, trigger):
+        return _updated(tx, planned, _following(planned, action, trigger))
     run = _new_run(sync, action, trigger, now, terms)
     run = replace(run, not_before=_due(tx, sync, AFTER_ALL_RUNS, trigger, change_interval, now))
     if waiting:
