@@ -135,4 +135,5 @@ def _next_moment(schedule: Schedule, now: datetime) -> datetime | None:
 
 @functools.cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    # Some systems list what the machine is set to, which is another zone on another machine.
+    return frozenset(zoneinfo.available_timezones() - {"localtime"})

@@ -68,6 +68,7 @@ class TestWhatIsAllowed:
             (Schedule(cron="0\x1f0 * * *"), ["cron"]),
             (Schedule(cron="0 3 * * *", time_zone="../../etc/passwd"), ["time_zone"]),
             (Schedule(cron="0 3 * * *", time_zone="europe/berlin"), ["time_zone"]),
+            (Schedule(cron="0 3 * * *", time_zone="localtime"), ["time_zone"]),
         ],
     )
     def test_all_that_is_wrong_is_told(self, schedule: Schedule, fields: list[str]) -> None:
