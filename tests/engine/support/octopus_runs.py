@@ -149,7 +149,8 @@ class RunningStory(Story):
             self.tally[f"{kind} succeeded"] += 1
             self._check_success(one, attempt, ended, listed)
             in_flight = [entry.version for entry in ledger if not entry.confirmed]
-            assert set(in_flight) <= {str(wire.variable_set.version)}, "an intent was left behind"
+            # Somebody may have changed the set since.
+            assert set(in_flight) <= {str(wire.seen_version)}, "an intent was left behind"
         else:
             check_untouched(memory, listed)
             if wire.lost:

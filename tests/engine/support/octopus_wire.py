@@ -68,6 +68,7 @@ class Wire(httpx.AsyncBaseTransport):
         wrong: what must never be sent and was.
         died: set when secretsync's process is to end.
         seen: the rows that the last GET showed.
+        seen_version: the version of the set that it showed.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Wire(httpx.AsyncBaseTransport):
         self.used: list[str] = []
         self.methods: list[str] = []
         self.seen: list[Json] = []
+        self.seen_version = 0
         self.lost: list[tuple[int, list[Json]]] = []
         self.put_ok = False
         self._counts: Counter[str] = Counter()
@@ -160,7 +162,7 @@ class Wire(httpx.AsyncBaseTransport):
         if request.method == "PUT":
             return await self._put(request, self.sender, is_late=False)
         response = await self._inner.handle_async_request(request)
-        self.seen = self.rows()
+        self.seen, self.seen_version = self.rows(), self.variable_set.version
         if self.late:
             (late, sender), self.late = self.late, None
             await self._put(late, sender, is_late=True)
