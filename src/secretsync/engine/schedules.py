@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 AT_A_TIME = 100
 """How many syncs one transaction deals with."""
+_FEW_RUNS = 5
+"""How many runs are read at a time: nearly always, the newest one tells."""
 CLOCK_STEP = timedelta(minutes=1)
 """How far a clock may be set back without its times being set anew."""
 _CALLED_OFF = frozenset({Reason.CANCELLED, Reason.PLAN_OUTDATED})
@@ -144,7 +146,7 @@ def _latest_tried(tx: Transaction, sync: SecretSync, action: RunAction) -> SyncR
     whose plan was refused, or which turned out not to be what somebody had approved.
     """
     before, only = AFTER_ALL_RUNS, RunFilter(actions=frozenset({action}))
-    while found := tx.runs.list(sync.uid, before, AT_A_TIME, only):
+    while found := tx.runs.list(sync.uid, before, _FEW_RUNS, only):
         for run in found:
             has_done = run.may_have_written or any(map(run.outcome.counts.get, CHANGED))
             if run.start_time and (has_done or run.error_reason not in _CALLED_OFF):
