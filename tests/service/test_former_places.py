@@ -248,6 +248,21 @@ async def test_a_sync_that_requires_approval_cleans_when_somebody_asks(
     assert recorder.held["web"] == {}
 
 
+async def test_who_requires_approval_is_asked_for_what_waits_already(
+    web: Service, recorder: Recorder
+) -> None:
+    await left_behind(web, recorder)
+    web.server.app.engine.stop_claiming()
+    await web.syncs.CleanUpSecretSync(pb.CleanUpSecretSyncRequest(name=SYNC))
+    await web.update_sync(
+        ["sync_options.require_approval"], sync_options=pb.SyncOptions(require_approval=True)
+    )
+    place = await listed(web)
+    assert "requires approval" in place.message
+    assert not place.HasField("next_attempt_time")
+    assert (await web.run(place.last_run)).state == pb.RUN_STATE_FAILED
+
+
 async def test_a_clean_up_does_not_replace_a_plan_that_waits(
     web: Service, recorder: Recorder
 ) -> None:

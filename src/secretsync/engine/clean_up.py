@@ -93,6 +93,17 @@ def end_forbidden(tx: Transaction, sync: SecretSync, now: datetime) -> None:
             end_waiting(tx, waiting, reason, why_kept(sync), now)
 
 
+def require_asking(tx: Transaction, sync: SecretSync) -> None:
+    """Let nobody have asked for the clean-ups of a sync that wait.
+
+    Whoever requires approval from now on is to be asked, too. Those of a deletion go on.
+    """
+    for place in tx.former_places.of_syncs([sync.uid]):
+        waiting = tx.runs.pending(sync.uid, place.uid)
+        if waiting and not waiting.delete_sync:
+            tx.runs.update(replace(waiting, trigger=RunTrigger.UPDATE))
+
+
 def call_off_clean_ups(tx: Transaction, removal: SyncRun, now: datetime) -> None:
     """Let nobody have asked for the clean-ups that wait since a removal which is cancelled.
 

@@ -14,7 +14,7 @@ from secretsync.domain.problems import (
     Reason,
     Violations,
 )
-from secretsync.engine.clean_up import end_forbidden
+from secretsync.engine.clean_up import end_forbidden, require_asking
 from secretsync.engine.schedules import begin_times, keep_times
 from secretsync.engine.unwanted import end_disabled
 from secretsync.operations import lookups
@@ -150,6 +150,8 @@ def update_secret_sync(
     )
     changed = keep_times(changed, sync, changed.update_time)
     tx.syncs.update(changed)
+    if changed.options.require_approval and not sync.options.require_approval:
+        require_asking(tx, changed)
     end_forbidden(tx, changed, app.clock())
     waiting = tx.runs.pending(changed.uid)
     if waiting and not changed.is_enabled:
