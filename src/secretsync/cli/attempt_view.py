@@ -35,8 +35,9 @@ def show_attempts(run: SyncRun) -> None:
     )
     if run.attempts[0].number > 1:
         say(f"{run.attempts[0].number - 1} older attempts are not kept")
+    requests = "request" if run.http_request_count == 1 else "requests"
     say(
-        f"in all: {run.http_request_count} requests, {bytes_text(run.request_bytes)} sent,"
+        f"in all: {run.http_request_count} {requests}, {bytes_text(run.request_bytes)} sent,"
         f" {bytes_text(run.response_bytes)} received"
     )
 

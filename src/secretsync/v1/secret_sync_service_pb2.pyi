@@ -966,8 +966,9 @@ class Schedule(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     cron: _builtins.str
     """A cron expression of five fields: minute, hour, day of the month, month, day of the week (0
-    and 7 are Sunday), with `*`, lists, ranges, steps, and three-letter names of months and days;
-    at most 100 characters. If both kinds of day are restricted, either of them suffices. A time
+    and 7 are Sunday), with `*`, lists, ranges, steps, three-letter names of months and days, and
+    `L` (last day of the month), `LW` (its last workday), `1#2` (second Monday) and `5L` (last
+    Friday); at most 100 characters. If both kinds of day are restricted, either of them suffices. A time
     of day that daylight saving time skips comes right after the gap; one that comes twice counts
     once, unless the expression names every hour or minute.
     """

@@ -498,6 +498,9 @@ def test_get_shows_the_attempts_if_there_was_trouble(server: FakeServer, run: Ru
     assert "under way" in present
     assert older == "2 older attempts are not kept"
     assert total == "in all: 9 requests, 2.9 MiB sent, 4.0 KiB received"
+    tried_again.http_request_count = 1
+    server.replies["GetSyncRun"] = tried_again
+    assert "\nin all: 1 request, " in run("run", "get", "dev/r1").out
 
 
 def test_get_says_nothing_of_a_single_attempt_that_went_well(server: FakeServer, run: Run) -> None:

@@ -104,6 +104,21 @@ class TestWhatIsAllowed:
         assert told == "must be from 1 minute (60s) to 366 days (31622400s)"
 
 
+@pytest.mark.parametrize(
+    ("days", "day"),
+    [
+        ("L * *", "2026-01-31T00:00"),
+        ("LW * *", "2026-01-30T00:00"),
+        ("* * 1#2", "2026-01-12T00:00"),
+        ("* * 5L", "2026-01-30T00:00"),
+    ],
+)
+def test_days_that_are_counted_within_the_month(days: str, day: str) -> None:
+    schedule = Schedule(cron=f"0 0 {days}")
+    assert list(complaints(schedule)) == []
+    assert first_time(schedule, utc("2026-01-01T00:00"), "a") == utc(day)
+
+
 class TestIntervals:
     def test_the_first_time_comes_a_little_early_so_that_syncs_made_together_spread(self) -> None:
         dues = [first_time(HOUR, NOW, f"sync-{number}") for number in range(200)]
