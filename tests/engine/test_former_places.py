@@ -749,6 +749,43 @@ class TestGuards:
         assert status.error_reason is Reason.GUARD_TRIPPED
         assert len(ours(world, "a")) == 12
 
+    async def test_nor_for_one_that_was_under_way(self, world: World, full: SecretSync) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await world.stop_dispatching()
+        now, app, rng = world.clock() + timedelta(days=1), world.app, random.Random(1)  # noqa: S311
+        begun = await world.disk.write(lambda tx: tx.runs.claim(now, now, 5))
+        assert begun
+        removal = await world.disk.write(lambda tx: runs.remove_secrets(app, tx, full.name))
+        await world.disk.write(lambda tx: runs.cancel_run(app, tx, removal.name))
+        report = RunReport(
+            problem=Problem(Code.FAILED_PRECONDITION, Reason.GUARD_TRIPPED, "too many")
+        )
+        await world.disk.write(
+            lambda tx: finish_attempt(tx, begun, report, policy=LATER, now=now, rng=rng)
+        )
+        following = (await clean_ups(world, full))[-1]
+        assert following.trigger is RunTrigger.RETRY
+        assert following.not_before > now
+
+    async def test_nor_for_one_whose_pause_was_asked_for_by_the_destination(
+        self, world: World, full: SecretSync
+    ) -> None:
+        await self.lose(world, *self.KEYS)
+        await self.stopped(world, full)
+        await world.stop_dispatching()
+        waiting = (await clean_ups(world, full))[-1]
+        limited = replace(
+            waiting,
+            error_reason=Reason.RATE_LIMITED,
+            not_before=world.clock() - timedelta(seconds=1),
+        )
+        await world.disk.write(lambda tx: tx.runs.update(limited))
+        app = world.app
+        removal = await world.disk.write(lambda tx: runs.remove_secrets(app, tx, full.name))
+        await world.disk.write(lambda tx: runs.cancel_run(app, tx, removal.name))
+        assert (await clean_ups(world, full))[-1].trigger is not RunTrigger.MANUAL
+
     async def test_a_clean_up_that_was_asked_for_before_the_removal_stays_so(
         self, world: World, full: SecretSync
     ) -> None:

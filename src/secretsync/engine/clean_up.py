@@ -47,7 +47,8 @@ def enqueue_clean_up(
     joined = replace(waiting, delete_sync=waiting.delete_sync or delete_sync)
     if by_hand:
         # Whoever asks may have mended what failed, and means now.
-        joined = replace(joined, trigger=trigger, requester=requester())
+        due = max(now, waiting.not_before)
+        joined = replace(joined, trigger=trigger, requester=requester(), not_before=due)
         if waiting.error_reason is not Reason.RATE_LIMITED:
             joined = replace(joined, not_before=now, attempt=0, message="", error_reason=None)
     tx.runs.update(joined)
@@ -94,30 +95,37 @@ def end_forbidden(tx: Transaction, sync: SecretSync, now: datetime) -> None:
 
 
 def require_asking(tx: Transaction, sync: SecretSync) -> None:
-    """Let nobody have asked for the clean-ups of a sync that wait.
+    """Let nobody have asked for the clean-ups of a sync.
 
     Whoever requires approval from now on is to be asked, too. Those of a deletion go on.
     """
-    for place in tx.former_places.of_syncs([sync.uid]):
-        waiting = tx.runs.pending(sync.uid, place.uid)
-        if waiting and not waiting.delete_sync:
-            tx.runs.update(replace(waiting, trigger=RunTrigger.UPDATE))
+    _ask_no_more(tx, sync)
 
 
 def call_off_clean_ups(tx: Transaction, removal: SyncRun, now: datetime) -> None:
-    """Let nobody have asked for the clean-ups that wait since a removal which is cancelled.
+    """Let nobody have asked for the clean-ups that a removal has asked for, which is cancelled.
 
     It has asked for them besides itself, and what somebody has asked for no guard stops.
     """
     sync = tx.syncs.by_uid(removal.sync_uid)
     if sync is None:
         return
+    _ask_no_more(tx, sync, removal.create_time)
+    end_forbidden(tx, sync, now)
+
+
+def _ask_no_more(tx: Transaction, sync: SecretSync, since: datetime | None = None) -> None:
+    """Let clean-ups be as if nobody had asked for them since a time, or ever.
+
+    Of one under way nobody can tell when that was: if it fails, somebody has to ask again.
+    """
     for place in tx.former_places.of_syncs([sync.uid]):
         waiting = tx.runs.pending(sync.uid, place.uid)
-        is_older = waiting is None or waiting.not_before < removal.create_time
-        if waiting and not is_older and not waiting.delete_sync:
-            tx.runs.update(replace(waiting, trigger=RunTrigger.UPDATE))
-    end_forbidden(tx, sync, now)
+        if waiting and since and waiting.not_before < since:
+            waiting = None
+        for run in (waiting, tx.runs.running(sync.uid, place.uid)):
+            if run and run.trigger is RunTrigger.MANUAL and not run.delete_sync:
+                tx.runs.update(replace(run, trigger=RunTrigger.UPDATE))
 
 
 def hand_over(
